@@ -1,0 +1,30 @@
+# One venv, one list of requirements; every command runs from a fresh clone.
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: app test lint format sample bench
+app: $(STAMP)
+	$(BIN)/python -m streamlit run app.py
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+
+format: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+sample: $(STAMP)
+	$(BIN)/python -m moola sample
+
+bench: $(STAMP)
+	$(BIN)/python -m pytest tests/benchmarks -s --override-ini addopts=
+
+$(STAMP): requirements.txt
+	python3 -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@

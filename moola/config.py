@@ -1,0 +1,133 @@
+"""Everything that decides a fine-tuning run, in one frozen record.
+
+The command line and the Fine-tune page are both made from its fields and their help texts, and a
+run folder's ``config.json`` is this record plus what was resolved when the run started.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from moola.exceptions import ConfigError
+from moola.schema import TASKS
+
+Balance = Literal["epoch", "initial", "kendall", "manual", "raw"]
+BALANCES: tuple[Balance, ...] = typing.get_args(Balance)
+Device = Literal["auto", "cpu", "cuda", "mps"]
+DEVICES: tuple[Device, ...] = typing.get_args(Device)
+CountdownScale = Literal["clip20", "raw"]
+COUNTDOWN_CLIP_BARS = 20
+LabelChoice = Literal["verified", "all"]
+
+
+def _option(default: Any, help: str, **metadata: Any) -> Any:
+    return field(default=default, metadata={"help": help, **metadata})
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneConfig:
+    """Options of one fine-tuning run; `ConfigError` names the option that is out of range."""
+
+    data: str | None = _option(
+        None, "label Parquet to train on; without it the label store is the source"
+    )
+    labels: LabelChoice = _option(
+        "verified", "verified: windows a person decided; all: open proposals too"
+    )
+    epochs: int = _option(60, "passes over the training windows")
+    batch_size: int = _option(29, "windows per step")
+    lr: float = _option(2e-3, "peak learning rate of AdamW: 10 %% warm-up, then cosine to 0")
+    weight_decay: float = _option(1e-2, "AdamW weight decay")
+    clip_norm: float = _option(1.0, "largest gradient norm of a step")
+    device: Device = _option("auto", "auto takes cuda, then mps, then cpu")
+    use_expansion_heads: bool = _option(
+        True, "train the per-bar binary and countdown heads beside pointers and type"
+    )
+    pretrained_encoder: str | None = _option(
+        None, "checkpoint whose BiLSTM weights the encoder starts from"
+    )
+    freeze_encoder: bool = _option(
+        False, "train the heads only; the balance then hardly changes what is learned"
+    )
+    balance: Balance = _option("epoch", "how the task losses are weighted against each other")
+    weights: tuple[float, float, float, float] = _option(
+        (50.0, 1.0, 1.0, 0.1), "loss weights of --balance manual: pointers binary countdown type"
+    )
+    countdown: CountdownScale = _option(
+        "clip20", "countdown target: clipped to ±20 bars and divided by 20, or raw bars"
+    )
+    val_fraction: float = _option(0.2, "share of the windows held out, by groups that share bars")
+    seed: int = _option(0, "seed of split, initial weights, order and dropout")
+
+    def __post_init__(self) -> None:
+        for name, value in self.choices().items():
+            found = getattr(self, name)
+            if found not in value:
+                raise ConfigError(f"{name} should be one of {', '.join(value)}. Found {found!r}.")
+        for name in ("epochs", "batch_size", "lr", "clip_norm"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name} should be greater than 0. Found {getattr(self, name)}.")
+        if self.weight_decay < 0:
+            raise ConfigError(f"weight_decay should not be negative. Found {self.weight_decay}.")
+        if not 0 < self.val_fraction < 1:
+            raise ConfigError(
+                f"val_fraction should lie between 0 and 1. Found {self.val_fraction}."
+            )
+        if len(self.weights) != len(TASKS) or min(self.weights) < 0 or not sum(self.weights) > 0:
+            raise ConfigError(
+                "weights should be four numbers, none negative and not all zero "
+                f"({', '.join(TASKS)}). Found {list(self.weights)}."
+            )
+        if self.freeze_encoder and not self.pretrained_encoder:
+            raise ConfigError(
+                "freeze_encoder needs a pretrained_encoder: a frozen untrained encoder learns "
+                "nothing. Found none."
+            )
+
+    @classmethod
+    def choices(cls) -> dict[str, tuple[str, ...]]:
+        """Return the allowed values of every option that has a fixed set of them."""
+        hints = typing.get_type_hints(cls)
+        return {
+            f.name: typing.get_args(hints[f.name])
+            for f in fields(cls)
+            if typing.get_origin(hints[f.name]) is Literal
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Make a config of a JSON object; an unknown option is an error, not ignored."""
+        known = {f.name for f in fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise ConfigError(f"A run config knows no option {', '.join(unknown)}.")
+        values = dict(values)
+        if "weights" in values:
+            values["weights"] = tuple(values["weights"])
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON object that `from_dict` reads back."""
+        return asdict(self)
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks this run trains, in the order of `moola.schema.TASKS`."""
+        return TASKS if self.use_expansion_heads else ("ptr", "type")
+
+    def data_path(self) -> Path | None:
+        """Path of the label file, if the run trains on one."""
+        return Path(self.data) if self.data else None
+
+
+def option_type(name: str) -> type:
+    """Return the plain type of an option: ``str | None`` is ``str``, a literal is ``str``."""
+    hint = typing.get_type_hints(FinetuneConfig)[name]
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        hint = next(arg for arg in typing.get_args(hint) if arg is not type(None))
+    if typing.get_origin(hint) is Literal:
+        return str
+    return typing.get_origin(hint) or hint
