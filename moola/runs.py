@@ -1,0 +1,312 @@
+"""A run is a folder of plain files, readable without torch.
+
+::
+
+    <runs_dir>/20261122-214500-epoch/
+        config.json          FinetuneConfig, and what was resolved when the run started
+        run.json             state, process, heartbeat
+        dataset.npz          the examples trained on (moola.examples)
+        history.jsonl        one row per epoch
+        last.pt, best.pt     checkpoints
+        predictions.parquet  per window and bar
+        success.json         metrics against their targets
+        log.txt              what the process printed
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import pandas as pd
+import psutil
+
+from moola.config import FinetuneConfig
+from moola.examples import Examples
+from moola.exceptions import RunError
+
+StoredState = Literal["queued", "running", "stopped", "finished", "failed"]
+RunState = Literal["queued", "running", "stopped", "finished", "failed", "crashed", "damaged"]
+LIVE_STATES: tuple[RunState, ...] = ("queued", "running")
+HISTORY_SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """State of a run as of now: computed on read, so that a dead process is never "running"."""
+
+    state: RunState
+    message: str = ""
+    epoch: int = 0
+    epochs: int = 0
+    pid: int | None = None
+    heartbeat_age_s: float | None = None
+    started_at: str | None = None
+    ended_at: str | None = None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether a process is training or waiting for its turn."""
+        return self.state in LIVE_STATES
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON to a temporary name, then move it in place: readers never see half a file."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        json.dump(value, file, indent=1, ensure_ascii=False)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def now_iso() -> str:
+    """Return the current time as ISO 8601 in UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class RunFolder:
+    """One run on disk; reading never changes it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __repr__(self) -> str:
+        return f"RunFolder({self.id})"
+
+    @property
+    def id(self) -> str:
+        """Name of the folder."""
+        return self.path.name
+
+    @property
+    def created_at(self) -> datetime | None:
+        """Local time in the folder's name."""
+        stamp = self.id[:15]
+        try:
+            return datetime.strptime(stamp, "%Y%m%d-%H%M%S")
+        except ValueError:
+            return None
+
+    def config(self) -> FinetuneConfig:
+        """Return the options the run was started with."""
+        return FinetuneConfig.from_dict(self._json("config.json").get("config", {}))
+
+    def resolved(self) -> dict[str, Any]:
+        """Return what was found out at the start: device, data hash, counts, versions."""
+        return self._json("config.json").get("resolved", {})
+
+    def save_config(self, config: FinetuneConfig, resolved: dict[str, Any]) -> None:
+        """Write ``config.json``."""
+        write_json(self.path / "config.json", {"config": config.to_dict(), "resolved": resolved})
+
+    def examples(self) -> Examples:
+        """Return the examples the run trains on."""
+        return Examples.load(self._existing("dataset.npz"))
+
+    def predictions(self) -> pd.DataFrame | None:
+        """Return the per-window, per-bar predictions, or None before they are written."""
+        path = self.path / "predictions.parquet"
+        if not path.exists():
+            return None
+        try:
+            return pd.read_parquet(path)
+        except (OSError, ValueError) as error:
+            raise RunError(f"{self.id}: predictions.parquet cannot be read: {error}.") from error
+
+    def history(self) -> list[dict[str, Any]]:
+        """Return the epoch rows; a line cut short by a crash is left out."""
+        return HistoryCursor(self.path / "history.jsonl").read_new()
+
+    def append_history(self, row: dict[str, Any]) -> None:
+        """Append one epoch row and wait until it is on disk."""
+        with (self.path / "history.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"schema": HISTORY_SCHEMA, **row}) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def truncate_history(self, last_epoch: int) -> None:
+        """Drop the rows after `last_epoch`, and a half-written line: resume computes them anew."""
+        rows = [row for row in self.history() if row["epoch"] <= last_epoch]
+        temporary = self.path / ".history.jsonl.tmp"
+        temporary.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        os.replace(temporary, self.path / "history.jsonl")
+
+    def log_tail(self, n_lines: int = 20) -> str:
+        """Return the last lines of what the process printed."""
+        path = self.path / "log.txt"
+        if not path.exists():
+            return ""
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 200 * n_lines))
+            text = file.read().decode("utf-8", errors="replace")
+        # A progress bar redraws its line with \r; only the last drawing is worth showing.
+        lines = [line.rsplit("\r", 1)[-1] for line in text.splitlines(keepends=False)]
+        return "\n".join(lines[-n_lines:])
+
+    def status(self) -> RunStatus:
+        """Return the state as of now; a run that says it is live without a process has crashed."""
+        try:
+            stored = self._json("run.json")
+            state = stored["state"]
+            if state not in get_args(StoredState):
+                raise RunError(f"{self.id}: run.json names no known state. Found {state!r}.")
+        except (RunError, KeyError) as error:
+            return RunStatus("damaged", message=_damage(self.id, error))
+        heartbeat = stored.get("heartbeat")
+        age_s = None if heartbeat is None else max(0.0, time.time() - heartbeat)
+        message = stored.get("message", "")
+        if state in LIVE_STATES and not is_alive(stored, self.id):
+            state, message = "crashed", _crash_reason(stored, age_s)
+        return RunStatus(
+            state=state,
+            message=message,
+            epoch=stored.get("epoch", 0),
+            epochs=stored.get("epochs", 0),
+            pid=stored.get("pid"),
+            heartbeat_age_s=age_s,
+            started_at=stored.get("started_at"),
+            ended_at=stored.get("ended_at"),
+        )
+
+    def write_status(self, **changes: Any) -> None:
+        """Merge `changes` into ``run.json`` and stamp the heartbeat."""
+        try:
+            stored = self._json("run.json")
+        except RunError:
+            stored = {}
+        write_json(self.path / "run.json", stored | changes | {"heartbeat": time.time()})
+
+    def claim(self, state: StoredState, **changes: Any) -> None:
+        """Write `state` with this process as the one that carries the run."""
+        process = psutil.Process()
+        self.write_status(
+            state=state, pid=process.pid, create_time=process.create_time(), **changes
+        )
+
+    def _existing(self, name: str) -> Path:
+        path = self.path / name
+        if not path.exists():
+            raise RunError(f"Run {self.id} should hold {name}. Found none in {self.path}.")
+        return path
+
+    def _json(self, name: str) -> dict[str, Any]:
+        path = self._existing(name)
+        try:
+            value = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RunError(f"Run {self.id}: {name} should be JSON. Found: {error}.") from error
+        if not isinstance(value, dict):
+            raise RunError(f"Run {self.id}: {name} should be a JSON object. Found {value!r:.40}.")
+        return value
+
+
+class HistoryCursor:
+    """Reads the rows added to a history file since the last call, by byte offset."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.offset = 0
+
+    def read_new(self) -> list[dict[str, Any]]:
+        """Return the complete new rows; a line still being written waits for the next call.
+
+        A file that became shorter (a resumed run) is read again from its start.
+        """
+        if not self.path.exists():
+            return []
+        if self.path.stat().st_size < self.offset:
+            self.offset = 0
+        with self.path.open("rb") as file:
+            file.seek(self.offset)
+            new = file.read()
+        complete = new[: new.rfind(b"\n") + 1]
+        self.offset += len(complete)
+        return [row for line in complete.splitlines() if (row := _parse_row(line)) is not None]
+
+
+def _parse_row(line: bytes) -> dict[str, Any] | None:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) and isinstance(row.get("epoch"), int) else None
+
+
+def is_alive(stored: dict[str, Any], run_id: str) -> bool:
+    """Return whether the process in ``run.json`` still carries this run.
+
+    A pid alone is not enough: it may be a zombie, or belong to another program by now.
+    """
+    pid, create_time = stored.get("pid"), stored.get("create_time")
+    if pid is None or create_time is None:
+        return False
+    try:
+        process = psutil.Process(pid)
+        return (
+            abs(process.create_time() - create_time) < 1.0
+            and process.status() != psutil.STATUS_ZOMBIE
+            and (pid == os.getpid() or any(run_id in part for part in process.cmdline()))
+        )
+    except psutil.Error:
+        return False
+
+
+def _crash_reason(stored: dict[str, Any], age_s: float | None) -> str:
+    epoch = stored.get("epoch", 0)
+    when = "" if age_s is None else f" about {age_s:.0f} s ago"
+    return (
+        f"The process ended{when} after epoch {epoch} without saying why: killed from outside, "
+        "or the machine ran out of memory. Resume continues from the last checkpoint."
+    )
+
+
+def _damage(run_id: str, error: Exception) -> str:
+    reason = f"run.json lacks {error}" if isinstance(error, KeyError) else str(error)
+    return f"{reason} The folder {run_id} can be deleted by hand."
+
+
+def create_run(runs_dir: Path, config: FinetuneConfig, *, name: str | None = None) -> RunFolder:
+    """Make the folder of a new, queued run; its name starts with the local time."""
+    label = re.sub(r"[^A-Za-z0-9._-]+", "-", name or config.balance).strip("-") or "run"
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    for attempt in range(1, 1000):
+        suffix = "" if attempt == 1 else f"-{attempt}"
+        path = runs_dir / f"{stamp}-{label}{suffix}"
+        try:
+            runs_dir.mkdir(parents=True, exist_ok=True)
+            path.mkdir()
+        except FileExistsError:
+            continue
+        except OSError as error:
+            message = f"Run folders should be writable below {runs_dir}. Found: {error}."
+            raise RunError(message) from error
+        run = RunFolder(path)
+        run.save_config(config, {})
+        run.write_status(state="queued", epoch=0, epochs=config.epochs)
+        return run
+    raise RunError(f"{runs_dir} already holds 999 runs of this second.")
+
+
+def open_run(name: str | Path, runs_dir: Path) -> RunFolder:
+    """Return the run of that id, or of that path; `RunError` lists what there is."""
+    for path in (Path(name), runs_dir / name):
+        if (path / "config.json").exists():
+            return RunFolder(path.resolve())
+    known = [run.id for run in list_runs(runs_dir)[:5]]
+    found = f"Newest runs: {', '.join(known)}" if known else "There are no runs yet"
+    raise RunError(f"{name} should be a run folder with a config.json. {found} in {runs_dir}.")
+
+
+def list_runs(runs_dir: Path) -> list[RunFolder]:
+    """Return the runs below `runs_dir`, newest first."""
+    if not runs_dir.is_dir():
+        return []
+    folders = [path for path in runs_dir.iterdir() if path.is_dir()]
+    return [RunFolder(path) for path in sorted(folders, key=lambda p: p.name, reverse=True)]
