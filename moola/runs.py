@@ -35,6 +35,7 @@ StoredState = Literal["queued", "running", "stopped", "finished", "failed"]
 RunState = Literal["queued", "running", "stopped", "finished", "failed", "crashed", "damaged"]
 LIVE_STATES: tuple[RunState, ...] = ("queued", "running")
 HISTORY_SCHEMA = 1
+START_GRACE_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,11 +243,13 @@ def _parse_row(line: bytes) -> dict[str, Any] | None:
 def is_alive(stored: dict[str, Any], run_id: str) -> bool:
     """Return whether the process in ``run.json`` still carries this run.
 
-    A pid alone is not enough: it may be a zombie, or belong to another program by now.
+    A pid alone is not enough: it may be a zombie, or belong to another program by now. A queued
+    run without a pid is one whose process has just been started and has not reported yet.
     """
     pid, create_time = stored.get("pid"), stored.get("create_time")
     if pid is None or create_time is None:
-        return False
+        young = time.time() - stored.get("heartbeat", 0) < START_GRACE_S
+        return stored.get("state") == "queued" and young
     try:
         process = psutil.Process(pid)
         return (
