@@ -106,7 +106,7 @@ def _kill(process: psutil.Process) -> None:
 
 @contextmanager
 def training_turn(run: RunFolder, *, stopped: Callable[[], bool]) -> Iterator[bool]:
-    """Hold the one training place of a runs folder; yield False if stopped while waiting.
+    """Queue `run`, then hold the one training place of its folder; yield False if stopped first.
 
     The locks are released by the kernel when the process dies, however it dies. Waiting runs take
     their turn in the order of their folder names, which begin with the time they were made.
@@ -118,6 +118,7 @@ def training_turn(run: RunFolder, *, stopped: Callable[[], bool]) -> Iterator[bo
         raise RunError(f"Run {run.id} is already carried by another process.") from error
     place = FileLock(run.path.parent / ".training.lock")
     try:
+        run.claim("queued", message="")
         while not stopped():
             if _is_first(run):
                 try:

@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -279,21 +280,23 @@ def create_run(runs_dir: Path, config: FinetuneConfig, *, name: str | None = Non
     """Make the folder of a new, queued run; its name starts with the local time."""
     label = re.sub(r"[^A-Za-z0-9._-]+", "-", name or config.balance).strip("-") or "run"
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-    for attempt in range(1, 1000):
-        suffix = "" if attempt == 1 else f"-{attempt}"
-        path = runs_dir / f"{stamp}-{label}{suffix}"
-        try:
-            runs_dir.mkdir(parents=True, exist_ok=True)
-            path.mkdir()
-        except FileExistsError:
-            continue
-        except OSError as error:
-            message = f"Run folders should be writable below {runs_dir}. Found: {error}."
-            raise RunError(message) from error
-        run = RunFolder(path)
+    try:
+        runs_dir.mkdir(parents=True, exist_ok=True)
+        run = RunFolder(_free_folder(runs_dir, f"{stamp}-{label}"))
         run.save_config(config, {})
         run.write_status(state="queued", epoch=0, epochs=config.epochs)
-        return run
+    except OSError as error:
+        message = f"Run folders should be writable below {runs_dir}. Found: {error}."
+        raise RunError(message) from error
+    return run
+
+
+def _free_folder(runs_dir: Path, name: str) -> Path:
+    for suffix in ["", *(f"-{number}" for number in range(2, 1000))]:
+        with contextlib.suppress(FileExistsError):
+            path = runs_dir / f"{name}{suffix}"
+            path.mkdir()
+            return path
     raise RunError(f"{runs_dir} already holds 999 runs of this second.")
 
 

@@ -1,0 +1,99 @@
+"""Checks that tell a user what is missing before he runs into it."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from moola.bars import BarStore
+from moola.exceptions import MoolaError
+from moola.runs import list_runs
+from moola.store import LabelStore
+from moola.workspace import Workspace
+
+OLDEST_PYTHON = (3, 11)
+NEEDED_PACKAGES = ("streamlit", "torch", "pandas", "pyarrow", "plotly", "numba", "sqlalchemy")
+ENOUGH_DISK_GB = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding: what was looked at, whether it is fine, and what was found."""
+
+    name: str
+    ok: bool
+    found: str
+
+
+def check(workspace: Workspace) -> list[Check]:
+    """Look at Python, packages, the workspace folder, its store, bars and runs."""
+    return [
+        _python(),
+        _packages(),
+        _attempt("workspace", lambda: _folder(workspace.root)),
+        _attempt("label store", lambda: _store(workspace)),
+        _attempt("bars", lambda: _bars(workspace)),
+        _attempt("runs", lambda: _runs(workspace)),
+    ]
+
+
+def check_devices(list_devices: Callable[[], list[dict[str, str]]]) -> Check:
+    """Say which devices can train here."""
+    return _attempt("devices", lambda: ", ".join(item["name"] for item in list_devices()))
+
+
+def _attempt(name: str, look: Callable[[], str]) -> Check:
+    try:
+        return Check(name, True, look())
+    except (MoolaError, OSError) as error:
+        return Check(name, False, str(error))
+
+
+def _python() -> Check:
+    return Check("python", sys.version_info >= OLDEST_PYTHON, platform.python_version())
+
+
+def _packages() -> Check:
+    missing = [name for name in NEEDED_PACKAGES if importlib.util.find_spec(name) is None]
+    found = f"missing: {', '.join(missing)}; run make app" if missing else "all installed"
+    return Check("packages", not missing, found)
+
+
+def _folder(root: Path) -> str:
+    root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=root):
+        free_gb = shutil.disk_usage(root).free / 1e9
+    if free_gb < ENOUGH_DISK_GB:
+        raise MoolaError(f"{root} should have {ENOUGH_DISK_GB:g} GB free. Found {free_gb:.2f} GB.")
+    return f"{root} is writable, {free_gb:.0f} GB free"
+
+
+def _store(workspace: Workspace) -> str:
+    store = LabelStore.open(workspace.store_url)
+    counts: dict[Any, int] = store.counts()
+    states = ", ".join(f"{n} {state}" for state, n in counts.items() if n) or "no windows yet"
+    return f"{len(store.series())} series; windows: {states}"
+
+
+def _bars(workspace: Workspace) -> str:
+    bar_store = BarStore(workspace.bars_dir)
+    series = LabelStore.open(workspace.store_url).series()
+    for item in series:
+        bar_store.ohlc(item.content_hash)
+    return f"the bars of all {len(series)} series can be read"
+
+
+def _runs(workspace: Workspace) -> str:
+    statuses = [run.status() for run in list_runs(workspace.runs_dir)]
+    damaged = [status.message for status in statuses if status.state == "damaged"]
+    if damaged:
+        raise MoolaError(" ".join(damaged))
+    live = sum(status.is_live for status in statuses)
+    return f"{len(statuses)} runs, {live} live"

@@ -1,0 +1,219 @@
+"""Carry one run from its options to its predictions: data, turn, state, signals, results.
+
+`moola.train` knows epochs and nothing of processes; this module is the process around it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import platform
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from moola import __version__, collect, evaluate, launcher
+from moola.bars import BarStore
+from moola.config import FinetuneConfig
+from moola.device import resolve_device
+from moola.examples import Examples
+from moola.exceptions import MoolaError
+from moola.predict import predict_run
+from moola.runs import RunFolder, now_iso
+from moola.schema import SPAN_TYPES
+from moola.splits import check_no_leak
+from moola.store import LabelStore
+from moola.train import finetune
+from moola.workspace import Workspace
+
+log = logging.getLogger("moola")
+
+RECORDED_PACKAGES = ("torch", "numpy", "pandas", "numba", "streamlit")
+
+
+def carry_out(
+    run: RunFolder,
+    workspace: Workspace,
+    *,
+    on_progress: Callable[[dict[str, Any]], None] | None = None,
+) -> str:
+    """Wait for the turn, train or continue `run`, and write predictions and success table.
+
+    Returns the final state, ``finished`` or ``stopped``. SIGTERM and Ctrl-C end the running step,
+    write a checkpoint and stop. Every other end is written down as ``failed`` with its reason and
+    raised again.
+    """
+    with (
+        _log_to(run),
+        _stop_on_signals() as stopped,
+        launcher.training_turn(run, stopped=stopped) as has_turn,
+    ):
+        if not has_turn:
+            run.write_status(state="stopped", message="Stopped while waiting for its turn.")
+            return "stopped"
+        return _train(run, workspace, stopped=stopped, on_progress=on_progress)
+
+
+def _train(
+    run: RunFolder,
+    workspace: Workspace,
+    *,
+    stopped: Callable[[], bool],
+    on_progress: Callable[[dict[str, Any]], None] | None,
+) -> str:
+    run.claim("running", started_at=now_iso(), ended_at=None, message="")
+    try:
+        state = _run_steps(run, workspace, stopped=stopped, on_progress=on_progress)
+    except BaseException as error:
+        run.write_status(state="failed", message=_reason(error), ended_at=now_iso())
+        if not isinstance(error, MoolaError):
+            log.error("%s", traceback.format_exc())
+        raise
+    run.write_status(state=state, ended_at=now_iso())
+    log.info("%s", state)
+    return state
+
+
+def _run_steps(
+    run: RunFolder,
+    workspace: Workspace,
+    *,
+    stopped: Callable[[], bool],
+    on_progress: Callable[[dict[str, Any]], None] | None,
+) -> str:
+    config = run.config()
+    device = resolve_device(config.device)
+    examples = _examples(run, config, workspace)
+    run.save_config(config, run.resolved() | {"device": str(device)} | describe(examples))
+    log.info("%s", summary_line(examples, config))
+
+    def report(row: dict[str, Any]) -> None:
+        run.write_status(epoch=row["epoch"], step=row["step"])
+        log.info("%s", epoch_line(row, config.epochs))
+        if on_progress:
+            on_progress(row)
+
+    state = finetune(run, on_progress=report, stop=stopped)
+    if run.history():
+        predict_run(run)
+        evaluate.evaluate_run(run)
+    return state
+
+
+def _examples(run: RunFolder, config: FinetuneConfig, workspace: Workspace) -> Examples:
+    """Return the run's own examples; collect and keep them on the first start."""
+    path = run.path / "dataset.npz"
+    if path.exists():
+        examples = Examples.load(path)
+    else:
+        examples = collect.collect(
+            config,
+            store=LabelStore.open(workspace.store_url),
+            bar_store=BarStore(workspace.bars_dir),
+        )
+        examples.save(path)
+    check_no_leak(examples.series_id, examples.bar_start, examples.ohlc, examples.is_val)
+    return examples
+
+
+def describe(examples: Examples) -> dict[str, Any]:
+    """Return what ``config.json`` says about the data, the split and the software."""
+    spans = examples.take(examples.has_span)
+    windows = examples.take(examples.first_of_each_window())
+    return {
+        "data_hash": examples.content_hash(),
+        "n_windows": len(windows),
+        "n_spans": len(spans),
+        "n_groups": len(np.unique(examples.group)),
+        "n_train": int((~windows.is_val).sum()),
+        "n_val": int(windows.is_val.sum()),
+        "n_cold": int(windows.cold.sum()),
+        "type_counts": {
+            name: int((spans.type_id == index).sum()) for index, name in enumerate(SPAN_TYPES)
+        },
+        "val_windows": sorted(set(windows.window_uid[windows.is_val].tolist())),
+        "versions": {
+            "python": platform.python_version(),
+            "moola": __version__,
+            **{name: metadata.version(name) for name in RECORDED_PACKAGES},
+        },
+    }
+
+
+def summary_line(examples: Examples, config: FinetuneConfig) -> str:
+    """Return the first line of a log: what is trained on what."""
+    facts = describe(examples)
+    cold = f", {facts['n_cold']} with cold features" if facts["n_cold"] else ""
+    frozen = ", encoder frozen: the weights hardly matter" if config.freeze_encoder else ""
+    return (
+        f"{facts['n_windows']} windows, {facts['n_spans']} spans, {facts['n_groups']} groups "
+        f"({facts['n_train']} training, {facts['n_val']} validation{cold}); "
+        f"balance {config.balance}{frozen}"
+    )
+
+
+def epoch_line(row: dict[str, Any], epochs: int) -> str:
+    """Return one log line per epoch: loss shares, then the scores on the validation windows."""
+    shares = "  ".join(f"{task} {share:.0%}" for task, share in row["loss_share"].items())
+    hit = row["metrics"].get("hit_at_3")
+    score = "" if hit is None else f"   hit@3 {hit:.0%}"
+    return f"epoch {row['epoch']:>3}/{epochs}   loss shares  {shares}{score}"
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, MoolaError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "The machine ran out of memory; a smaller batch size needs less."
+    return f"{type(error).__name__}: {error}. The log has the details."
+
+
+@contextlib.contextmanager
+def _stop_on_signals() -> Iterator[Callable[[], bool]]:
+    """Yield a function that tells whether SIGTERM or SIGINT has arrived.
+
+    A second Ctrl-C interrupts at once.
+    """
+    arrived: list[int] = []
+
+    def remember(number: int, _frame: object) -> None:
+        if arrived and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        arrived.append(number)
+
+    before = {number: signal.signal(number, remember) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield lambda: bool(arrived)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _log_to(run: RunFolder) -> Iterator[None]:
+    """Write the log to ``log.txt`` too, unless this process's output already goes there."""
+    path = run.path / "log.txt"
+    handler: logging.Handler = logging.NullHandler()
+    if not _is_output(path):
+        handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        handler.close()
+
+
+def _is_output(path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(sys.stderr.fileno()), path.stat())
+    except (OSError, ValueError):
+        return False
