@@ -1,0 +1,108 @@
+"""Which tasks have gone silent: too small a part of the loss, or of the encoder's gradient.
+
+A task is silent at an epoch when its share is below a quarter of its target share. It counts from
+epoch 4 on (the first three are warm-up) and is reported once it has lasted three epochs: the
+earliest report comes at epoch 6 and says "since epoch 4". The gradient rule needs gradient shares,
+so it is off for a frozen encoder, which has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from moola.schema import TARGET_SHARES, TASK_NAMES, TASKS, Task
+
+SilenceKind = Literal["loss", "gradient"]
+EpochRow = Mapping[str, Any]
+WARM_UP_EPOCHS = 3
+STREAK_EPOCHS = 3
+SILENT_PART_OF_TARGET = 0.25
+_SHARE_COLUMNS: dict[SilenceKind, str] = {"loss": "loss_share", "gradient": "grad_share"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silence:
+    """A task that is silent as of the last epoch, and who drowns it."""
+
+    task: Task
+    kind: SilenceKind
+    since_epoch: int
+    share: float
+    target: float
+    dominant_task: Task
+    dominant_share: float
+
+    def __str__(self) -> str:
+        return (
+            f"{TASK_NAMES[self.task]} silent since epoch {self.since_epoch}: {self.kind} share "
+            f"{self.share:.1%} (target {self.target:.0%}); {TASK_NAMES[self.dominant_task]} "
+            f"takes {self.dominant_share:.0%}."
+        )
+
+
+def silenced_tasks(history: Sequence[EpochRow]) -> list[Silence]:
+    """Return the tasks that are silent as of the last row, by loss share, then by gradient share.
+
+    Parameters
+    ----------
+    history
+        Epoch rows of a run, oldest first, as in ``history.jsonl``.
+    """
+    kinds: tuple[SilenceKind, ...] = ("loss", "gradient")
+    found = (_silence(history, task, kind) for kind in kinds for task in TASKS)
+    return [silence for silence in found if silence is not None]
+
+
+def ever_silenced(history: Sequence[EpochRow]) -> list[Silence]:
+    """Return the first report of every task and kind that was silent at any time of the run."""
+    first: dict[tuple[Task, SilenceKind], Silence] = {}
+    for n_rows in range(1, len(history) + 1):
+        for silence in silenced_tasks(history[:n_rows]):
+            first.setdefault((silence.task, silence.kind), silence)
+    return list(first.values())
+
+
+def target_shares(tasks: Sequence[str]) -> dict[Task, float]:
+    """Return the target shares of the tasks a run trains, scaled to sum to 1.
+
+    >>> target_shares(["ptr", "type"])["ptr"]
+    0.875
+    """
+    trained: dict[Task, float] = {task: TARGET_SHARES[task] for task in TASKS if task in tasks}
+    total = sum(trained.values())
+    return {task: trained[task] / total for task in trained}
+
+
+def _silence(history: Sequence[EpochRow], task: Task, kind: SilenceKind) -> Silence | None:
+    since_epoch, n_silent = 0, 0
+    for row in reversed(history):
+        if row["epoch"] <= WARM_UP_EPOCHS or not _is_silent(row, task, kind):
+            break
+        since_epoch, n_silent = row["epoch"], n_silent + 1
+    if n_silent < STREAK_EPOCHS:
+        return None
+    shares = _shares(history[-1], kind)
+    dominant = max(shares, key=lambda other: shares[other])
+    return Silence(
+        task=task,
+        kind=kind,
+        since_epoch=since_epoch,
+        share=shares[task],
+        target=target_shares(list(shares))[task],
+        dominant_task=dominant,
+        dominant_share=shares[dominant],
+    )
+
+
+def _is_silent(row: EpochRow, task: Task, kind: SilenceKind) -> bool:
+    shares = _shares(row, kind)
+    limit = SILENT_PART_OF_TARGET * target_shares(list(shares)).get(task, 0.0)
+    return task in shares and shares[task] < limit
+
+
+def _shares(row: EpochRow, kind: SilenceKind) -> dict[Task, float]:
+    """Return the shares of one epoch; empty when none were measured."""
+    stored = row.get(_SHARE_COLUMNS[kind]) or {}
+    return {task: stored[task] for task in TASKS if stored.get(task) is not None}
