@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from moola.exceptions import ConfigError
-from moola.schema import TASKS
+from moola.schema import TASKS, Task
 
 Balance = Literal["epoch", "initial", "kendall", "manual", "raw"]
 BALANCES: tuple[Balance, ...] = typing.get_args(Balance)
@@ -114,7 +114,7 @@ class FinetuneConfig:
         return asdict(self)
 
     @property
-    def tasks(self) -> tuple[str, ...]:
+    def tasks(self) -> tuple[Task, ...]:
         """The tasks this run trains, in the order of `moola.schema.TASKS`."""
         return TASKS if self.use_expansion_heads else ("ptr", "type")
 

@@ -1,0 +1,84 @@
+"""How the task losses are weighted against each other: one small file per strategy.
+
+======== ===================================================================
+key      weight of a task
+======== ===================================================================
+epoch    target share / mean loss of the epoch before, floored (the default)
+initial  target share / loss before the first step
+kendall  learned: a log-sigma per task, bounded by projection
+manual   given
+raw      target share
+======== ===================================================================
+
+A balancer sees one loss per task and returns one loss to go backward from, together with the
+weights it used. It knows nothing of models, windows or epochs' lengths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import nn
+
+from moola.balancing._base import Balancer, Decision, StepContext, WeightedTask
+from moola.balancing.epoch import Epoch
+from moola.balancing.initial import Initial
+from moola.balancing.kendall import Kendall
+from moola.balancing.manual import Manual
+from moola.balancing.raw import Raw
+from moola.config import FinetuneConfig
+from moola.exceptions import ConfigError
+from moola.schema import TARGET_SHARES, TASKS, Task
+
+__all__ = [
+    "Balancer",
+    "Decision",
+    "Epoch",
+    "Initial",
+    "Kendall",
+    "Manual",
+    "Raw",
+    "StepContext",
+    "WeightedTask",
+    "make_balancer",
+    "weighted_tasks",
+]
+
+
+def weighted_tasks(
+    tasks: tuple[Task, ...], baselines: Mapping[Task, float]
+) -> tuple[WeightedTask, ...]:
+    """Return `tasks` with their target shares, scaled to sum to 1, and constant losses."""
+    total = sum(TARGET_SHARES[task] for task in tasks)
+    return tuple(
+        WeightedTask(task, target=TARGET_SHARES[task] / total, baseline=baselines[task])
+        for task in tasks
+    )
+
+
+def make_balancer(
+    config: FinetuneConfig, baselines: Mapping[Task, float], *, log_sigma: nn.Parameter | None
+) -> Balancer:
+    """Return the strategy that `config` names.
+
+    Parameters
+    ----------
+    baselines
+        Loss of the best constant predictor of each task, fitted on the training labels.
+    log_sigma
+        (K,) the model's log-sigmas, which only ``kendall`` trains.
+    """
+    tasks = weighted_tasks(config.tasks, baselines)
+    match config.balance:
+        case "epoch":
+            return Epoch(tasks)
+        case "initial":
+            return Initial(tasks)
+        case "kendall" if log_sigma is not None:
+            return Kendall(tasks, log_sigma)
+        case "manual":
+            given = dict(zip(TASKS, config.weights, strict=True))
+            return Manual(tasks, {task: given[task] for task in config.tasks})
+        case "raw":
+            return Raw(tasks)
+    raise ConfigError(f"balance should name a strategy. Found {config.balance!r}.")

@@ -1,0 +1,56 @@
+"""AdamW and its learning rate: a linear rise over the first tenth of the steps, then a cosine."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from moola.config import FinetuneConfig
+from moola.model import JadeCompact
+
+WARM_UP = 0.1
+"""Part of all steps in which the learning rate rises."""
+LOG_SIGMA_LR = 1e-2
+"""At the model's rate the log-sigmas would not arrive within a run (`moola.balancing.kendall`)."""
+
+
+def make_optimizer(model: JadeCompact, config: FinetuneConfig) -> torch.optim.AdamW:
+    """Return AdamW over what is trained; biases and log-sigmas are not decayed.
+
+    The biases start at the constant predictor, which is no reason to pull them towards 0.
+    """
+    named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    groups = [
+        {
+            "params": [p for _, p in named if p.ndim > 1],
+            "peak_lr": config.lr,
+            "weight_decay": config.weight_decay,
+            "scheduled": True,
+        },
+        {
+            "params": [p for name, p in named if p.ndim == 1 and name != "log_sigma"],
+            "peak_lr": config.lr,
+            "weight_decay": 0.0,
+            "scheduled": True,
+        },
+        {
+            "params": [p for name, p in named if name == "log_sigma"],
+            "peak_lr": LOG_SIGMA_LR,
+            "weight_decay": 0.0,
+            "scheduled": False,
+        },
+    ]
+    return torch.optim.AdamW([{**group, "lr": group["peak_lr"]} for group in groups])
+
+
+def lr_factor(step: int, n_steps: int) -> float:
+    """Return the learning rate of `step` (from 0) as part of its peak: linear rise, then cosine.
+
+    >>> [round(lr_factor(step, 100), 2) for step in (0, 4, 9, 10, 55, 99)]
+    [0.1, 0.5, 1.0, 1.0, 0.5, 0.0]
+    """
+    n_warm_up = math.ceil(WARM_UP * n_steps)
+    if step < n_warm_up:
+        return (step + 1) / n_warm_up
+    return (1 + math.cos(math.pi * (step - n_warm_up) / (n_steps - n_warm_up))) / 2

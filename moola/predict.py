@@ -1,0 +1,166 @@
+"""What a trained model says about windows, as one table of bars."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from moola.checkpoint import Checkpoint
+from moola.config import CountdownScale
+from moola.decode import DecodedSpans, LengthPrior, decode_spans
+from moola.device import resolve_device, use_one_thread
+from moola.examples import Examples
+from moola.exceptions import CheckpointError, RunError
+from moola.labels import decode_pointers
+from moola.losses import countdown_in_bars
+from moola.model import JadeCompact, ModelOutput
+from moola.runs import RunFolder
+from moola.schema import SPAN_TYPES, WINDOW_LENGTH
+
+BATCH_SIZE = 64
+"""Small batches are the faster ones on a CPU: 64 windows stay in its cache."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outputs:
+    """The heads' outputs for N windows as numpy arrays; a head the model lacks is None."""
+
+    type_probabilities: NDArray[np.float32]  # (N, 3)
+    pointers: NDArray[np.float32]  # (N, 2) centre and length, 0..1
+    binary_logits: NDArray[np.float32] | None  # (N, T)
+    countdown_bars: NDArray[np.float32] | None  # (N, T)
+
+    @classmethod
+    def join(cls, outputs: list[ModelOutput], countdown: CountdownScale) -> Self:
+        """Return the outputs of several batches as one."""
+
+        def column(tensors: list[Tensor | None]) -> NDArray[np.float32] | None:
+            present = [tensor.float().cpu() for tensor in tensors if tensor is not None]
+            return torch.cat(present).numpy() if present else None
+
+        pointers = column([output.pointers for output in outputs])
+        types = column([output.type_probabilities for output in outputs])
+        if pointers is None or types is None:
+            raise CheckpointError(
+                "A model should have a pointer head to predict spans. Found none."
+            )
+        emitted = column([output.countdown for output in outputs])
+        return cls(
+            type_probabilities=types,
+            pointers=pointers,
+            binary_logits=column([output.binary_logits for output in outputs]),
+            countdown_bars=None if emitted is None else countdown_in_bars(emitted, countdown),
+        )
+
+    def decode(self, prior: LengthPrior) -> DecodedSpans:
+        """Return one span per window: from the binary head, or from the pointers without it.
+
+        Pointers know no "no span" and no confidence; both are NaN then.
+        """
+        if self.binary_logits is not None:
+            return decode_spans(self.binary_logits, prior)
+        start, end = decode_pointers(self.pointers)
+        unknown = np.full(len(start), np.nan)
+        return DecodedSpans(start=start, end=end, confidence=unknown, p_no_span=unknown)
+
+
+@torch.inference_mode()
+def run_model(
+    model: JadeCompact, features: Tensor, countdown: CountdownScale, *, batch_size: int = BATCH_SIZE
+) -> Outputs:
+    """Return the outputs for (N, T, 12) features on the model's device, N > 0."""
+    model.eval()
+    return Outputs.join([model(part) for part in features.split(batch_size)], countdown)
+
+
+def predict(
+    source: RunFolder | Path,
+    examples: Examples,
+    *,
+    device: str = "auto",
+    batch_size: int = BATCH_SIZE,
+) -> pd.DataFrame:
+    """Return predictions for every window of `examples`, one row per window and bar.
+
+    Parameters
+    ----------
+    source
+        A run, of which the best checkpoint is taken, or the path of a checkpoint.
+
+    Returns
+    -------
+    pd.DataFrame
+        ``window_uid, split, bar``; ``binary_prob, binary_logit, countdown_bars`` per bar, null
+        without the expansion heads; and repeated on every bar of a window: ``ptr_center_norm,
+        ptr_length_norm, ptr_start, ptr_end, prob_<type>, start, end, confidence, p_no_span``.
+        Spans have inclusive ends and are -1 where no span was found.
+    """
+    path = best_checkpoint(source) if isinstance(source, RunFolder) else source
+    chosen = resolve_device(device)
+    use_one_thread(chosen)
+    checkpoint = Checkpoint.load(path)
+    model = JadeCompact.from_checkpoint(checkpoint, source=str(path)).to(chosen)
+    windows = examples.take(examples.first_of_each_window())
+    features = torch.from_numpy(windows.features).to(chosen)
+    countdown: CountdownScale = checkpoint.meta["countdown"]
+    outputs = run_model(model, features, countdown, batch_size=batch_size)
+    return _as_table(windows, outputs, LengthPrior.from_dict(checkpoint.meta["length_prior"]))
+
+
+def best_checkpoint(run: RunFolder) -> Path:
+    """Return the checkpoint with the best validation skill of `run`."""
+    path = run.path / "best.pt"
+    if not path.exists():
+        raise RunError(f"Run {run.id} should have finished an epoch to predict. Found no best.pt.")
+    return path
+
+
+def predict_run(run: RunFolder) -> pd.DataFrame:
+    """Write ``predictions.parquet`` for the windows the run was trained and checked on."""
+    predictions = predict(run, run.examples(), device=run.config().device)
+    temporary = run.path / f".predictions.parquet.{os.getpid()}.tmp"
+    predictions.to_parquet(temporary, index=False)
+    os.replace(temporary, run.path / "predictions.parquet")
+    return predictions
+
+
+def _as_table(windows: Examples, outputs: Outputs, prior: LengthPrior) -> pd.DataFrame:
+    """Return the long table; see `predict`."""
+    n = len(windows)
+    spans = outputs.decode(prior)
+    ptr_start, ptr_end = decode_pointers(outputs.pointers)
+    per_window = {
+        "ptr_center_norm": outputs.pointers[:, 0],
+        "ptr_length_norm": outputs.pointers[:, 1],
+        "ptr_start": ptr_start.astype(np.int16),
+        "ptr_end": ptr_end.astype(np.int16),
+        **{f"prob_{t}": outputs.type_probabilities[:, i] for i, t in enumerate(SPAN_TYPES)},
+        "start": spans.start.astype(np.int16),
+        "end": spans.end.astype(np.int16),
+        "confidence": spans.confidence.astype(np.float32),
+        "p_no_span": spans.p_no_span.astype(np.float32),
+    }
+    logits = outputs.binary_logits
+    per_bar = {
+        "binary_prob": None if logits is None else 1 / (1 + np.exp(-logits)),
+        "binary_logit": logits,
+        "countdown_bars": outputs.countdown_bars,
+    }
+    empty = np.full(n * WINDOW_LENGTH, np.nan, np.float32)
+    return pd.DataFrame(
+        {
+            "window_uid": np.repeat(windows.window_uid, WINDOW_LENGTH),
+            "split": np.repeat(np.where(windows.is_val, "val", "train"), WINDOW_LENGTH),
+            "bar": np.tile(np.arange(WINDOW_LENGTH, dtype=np.int16), n),
+            **{name: empty if value is None else value.ravel() for name, value in per_bar.items()},
+            **{name: np.repeat(value, WINDOW_LENGTH) for name, value in per_window.items()},
+        }
+    )
