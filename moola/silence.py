@@ -18,6 +18,7 @@ SilenceKind = Literal["loss", "gradient"]
 EpochRow = Mapping[str, Any]
 WARM_UP_EPOCHS = 3
 STREAK_EPOCHS = 3
+FIRST_REPORT_EPOCH = WARM_UP_EPOCHS + STREAK_EPOCHS
 SILENT_PART_OF_TARGET = 0.25
 _SHARE_COLUMNS: dict[SilenceKind, str] = {"loss": "loss_share", "gradient": "grad_share"}
 

@@ -1,0 +1,290 @@
+"""Judge a run against its targets: ``python -m moola evaluate --run RUN``.
+
+Eight lines, on validation windows only, with 95 % intervals and the score of the best constant
+predictors on the same windows. A verdict is *met* or *not met* when the whole interval lies on
+one side of the target, else *undecided*: a handful of windows proves nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+
+from moola.criteria import (
+    CENTER,
+    COUNTDOWN,
+    F1,
+    HIT,
+    PTR_SHARE,
+    RECALL,
+    SILENCED,
+    TYPE_SHARE,
+    Criterion,
+    Goal,
+)
+from moola.examples import Examples
+from moola.exceptions import RunError
+from moola.floors import fit_constants
+from moola.metrics import Predicted, Score, false_alarm_rate, recalls, score
+from moola.runs import RunFolder, write_json
+from moola.schema import SPAN_TYPES, TASK_NAMES, TASKS, WINDOW_LENGTH, Task
+from moola.silence import FIRST_REPORT_EPOCH, EpochRow, ever_silenced, silenced_tasks
+
+SUCCESS_FILE = "success.json"
+SUCCESS_SCHEMA = 1
+MIN_GROUPS = 10
+"""With fewer a bootstrap interval can shrink to one point: three hits of three prove nothing."""
+SCORED_GOALS = (HIT, COUNTDOWN, CENTER, F1, RECALL)
+
+
+@dataclass(frozen=True, eq=False)
+class _Scored:
+    """The validation rows, and their scores for the model and for the constant predictors."""
+
+    examples: Examples
+    predicted: Predicted
+    model: dict[str, Score]
+    floor: dict[str, Score]
+    has_heads: bool
+
+
+def evaluate_run(run: RunFolder) -> list[Criterion]:
+    """Return the success table of `run` and store it as ``success.json``."""
+    history = run.history()
+    criteria = [*_scored_lines(run), *_share_lines(history), _silence_line(history)]
+    stored = {"schema": SUCCESS_SCHEMA, "criteria": [asdict(line) for line in criteria]}
+    write_json(run.path / SUCCESS_FILE, stored)
+    return criteria
+
+
+def read_success(run: RunFolder) -> list[Criterion] | None:
+    """Return the stored success table, or None before the run was evaluated."""
+    path = run.path / SUCCESS_FILE
+    if not path.exists():
+        return None
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        return [Criterion(**line) for line in stored["criteria"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"Run {run.id}: {SUCCESS_FILE} should hold a success table. Found: {error!r}."
+        ) from error
+
+
+def format_success(criteria: Sequence[Criterion]) -> str:
+    """Return the table as text, each note below its line."""
+    rows = [("", "target", "value", "95 % interval", "constant", "windows", "verdict")]
+    for line in criteria:
+        interval = "–" if line.low is None else f"{line.show(line.low)} .. {line.show(line.high)}"
+        n_windows = "–" if line.n_windows is None else str(line.n_windows)
+        numbers = line.show(line.value), interval, line.show(line.floor), n_windows
+        rows.append((line.name, line.target, *numbers, line.verdict))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    notes = ["", *(line.note for line in criteria)]
+    text = ""
+    for row, note in zip(rows, notes, strict=True):
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        text += "  ".join(cells).rstrip() + "\n" + (f"    {note}\n" if note else "")
+    return text.rstrip("\n")
+
+
+def align_predictions(table: pd.DataFrame, examples: Examples) -> Predicted:
+    """Return the predictions of ``predictions.parquet`` row for row with `examples`."""
+    table = table.sort_values(["window_uid", "bar"])
+    uids, n_bars = np.unique(table["window_uid"].to_numpy(str), return_counts=True)
+    n_missing = len(set(examples.window_uid.tolist()) - set(uids.tolist()))
+    n_partial = int((n_bars != WINDOW_LENGTH).sum())
+    if n_missing or n_partial:
+        raise RunError(
+            f"Predictions should hold {WINDOW_LENGTH} bars of every window of the run. "
+            f"Found {n_missing} windows missing and {n_partial} incomplete."
+        )
+    window = np.searchsorted(uids, examples.window_uid)
+    first = table.iloc[window * WINDOW_LENGTH]
+    countdown = table["countdown_bars"].to_numpy(float).reshape(-1, WINDOW_LENGTH)[window]
+    return Predicted(
+        start=first["start"].to_numpy(np.int64),
+        end=first["end"].to_numpy(np.int64),
+        center_norm=first["ptr_center_norm"].to_numpy(float),
+        type_id=first[[f"prob_{name}" for name in SPAN_TYPES]].to_numpy(float).argmax(axis=1),
+        countdown_bars=None if np.isnan(countdown).all() else countdown,
+    )
+
+
+def _scored_lines(run: RunFolder) -> list[Criterion]:
+    table = run.predictions()
+    if table is None:
+        why = "Not computed yet: predictions are written when the run ends."
+        return [goal.line(note=why) for goal in SCORED_GOALS]
+    examples = run.examples()
+    try:
+        predicted = align_predictions(table, examples)
+    except (KeyError, ValueError, TypeError) as error:
+        raise RunError(f"Run {run.id}: predictions.parquet cannot be used: {error}.") from error
+    constants = fit_constants(examples.take(~examples.is_val))
+    val, predicted = examples.take(examples.is_val), predicted.take(examples.is_val)
+    scored = _Scored(
+        examples=val,
+        predicted=predicted,
+        model=score(val, predicted),
+        floor=score(val, constants.predict(len(val))),
+        has_heads=run.config().use_expansion_heads,
+    )
+    return [_scored_line(goal, scored) for goal in SCORED_GOALS]
+
+
+def _scored_line(goal: Goal, scored: _Scored) -> Criterion:
+    metric = scored.model.get(goal.key)
+    if metric is None:
+        return goal.line(note="Not computed: this run trained no countdown head.")
+    n_windows, value = len(metric.group), metric.value
+    if not math.isfinite(value):
+        why = "the predictions are not finite" if n_windows else "no labelled validation window"
+        return goal.line(n_windows=n_windows, note=f"Not computed: {why}.")
+    interval, floor = metric.interval(), scored.floor[goal.key].value
+    verdict, too_few = goal.verdict(*interval), _too_few(goal, metric)
+    notes = [
+        _NOTES[goal.key](scored),
+        _floor_note(goal, value, floor=floor, interval=interval),
+        too_few if verdict != "undecided" else "",
+    ]
+    low, high = (edge if math.isfinite(edge) else None for edge in interval)
+    return goal.line(
+        value=value,
+        low=low,
+        high=high,
+        floor=floor,
+        n_windows=n_windows,
+        verdict="undecided" if too_few else verdict,
+        note=" ".join(note for note in notes if note),
+    )
+
+
+def _too_few(goal: Goal, metric: Score) -> str:
+    """Return why the windows cannot decide whatever the interval says, or nothing."""
+    n_groups = len(np.unique(metric.group))
+    if n_groups < MIN_GROUPS:
+        return f"Undecided: {n_groups} groups of overlapping windows are fewer than {MIN_GROUPS}."
+    return _rare_types(goal, metric) if goal is RECALL else ""
+
+
+def _rare_types(goal: Goal, metric: Score) -> str:
+    """Return which types are too rare to judge, unless a common one fails by itself."""
+    counts = _type_cells(metric).sum(axis=1)
+    rare = [name for name, n in zip(SPAN_TYPES, counts, strict=True) if 0 < n < MIN_GROUPS]
+    is_common = np.repeat(counts >= MIN_GROUPS, len(SPAN_TYPES))
+    common = Score(metric.parts * is_common, metric.group, metric.statistic)
+    if not rare or goal.verdict(*common.interval()) == "not met":
+        return ""
+    return f"Undecided: fewer than {MIN_GROUPS} windows of {' and '.join(rare)}."
+
+
+def _floor_note(goal: Goal, value: float, *, floor: float, interval: tuple[float, float]) -> str:
+    if not goal.is_better(value, floor):
+        return "No better than the best constant predictor."
+    if goal.verdict(floor, floor) == "met":
+        return "The best constant predictor reaches the target too."
+    if interval[0] <= floor <= interval[1]:
+        return "Not clearly better than the best constant predictor: it lies in the interval."
+    return ""
+
+
+def _hit_note(scored: _Scored) -> str:
+    notes = [] if scored.has_heads else ["Spans come from the pointers: no binary head."]
+    n_empty = int((~scored.examples.has_span).sum())
+    if n_empty:
+        rate = false_alarm_rate(scored.examples, scored.predicted)
+        notes.append(f"False alarms: {rate:.0%} of {n_empty} windows without a span.")
+    return " ".join(notes)
+
+
+def _countdown_note(scored: _Scored) -> str:
+    value, floor = (side[COUNTDOWN.key].value for side in (scored.model, scored.floor))
+    near = scored.model["countdown_near_mae_bars"].value
+    skill = f"skill {1 - value / floor:.0%} over one profile for all windows; " if floor else ""
+    return f"All bars, clipped to ±20: {skill}{near:.1f} bars where the start is within 20."
+
+
+def _center_note(scored: _Scored) -> str:
+    return f"{scored.model[CENTER.key].value * (WINDOW_LENGTH - 1):.1f} bars."
+
+
+def _type_note(scored: _Scored) -> str:
+    cells = _type_cells(scored.model[RECALL.key])
+    counts = cells.sum(axis=1).astype(int)
+    known = [
+        f"{name} {recall:.2f} ({n})"
+        for name, recall, n in zip(SPAN_TYPES, recalls(cells), counts, strict=True)
+        if n
+    ]
+    absent = [name for name, n in zip(SPAN_TYPES, counts, strict=True) if n == 0]
+    text = f"Recall (windows): {', '.join(known)}."
+    return text + (f" Not among them: {', '.join(absent)}." if absent else "")
+
+
+def _type_cells(metric: Score) -> np.ndarray:
+    return metric.parts.sum(axis=0).reshape(len(SPAN_TYPES), -1)
+
+
+_NOTES: dict[str, Callable[[_Scored], str]] = {
+    HIT.key: _hit_note,
+    COUNTDOWN.key: _countdown_note,
+    CENTER.key: _center_note,
+    F1.key: lambda _: "",
+    RECALL.key: _type_note,
+}
+
+
+def _share_lines(history: Sequence[EpochRow]) -> list[Criterion]:
+    return [_share_line(PTR_SHARE, "ptr", history), _share_line(TYPE_SHARE, "type", history)]
+
+
+def _share_line(goal: Goal, task: Task, history: Sequence[EpochRow]) -> Criterion:
+    """Judge the last third of the epochs; low and high are its extremes."""
+    late = history[-math.ceil(len(history) / 3) :] if history else []
+    shares = [row["loss_share"][task] for row in late if task in (row.get("loss_share") or {})]
+    if not shares:
+        return goal.line(note="Not computed yet: no epoch has ended.")
+    low, high = min(shares), max(shares)
+    notes = [f"Epochs {late[0]['epoch']}–{late[-1]['epoch']}; the interval is their range."]
+    if len(late[-1]["loss_share"]) < len(TASKS):
+        notes.append("The target was set for four tasks; this run trains two.")
+    if late[-1].get("strategy") == "epoch":
+        notes.append("On target by construction under `epoch`: read the gradient share.")
+    gradient = [row["grad_share"][task] for row in late if row.get("grad_share")]
+    if gradient:
+        notes.append(f"Gradient share {sum(gradient) / len(gradient):.0%}.")
+    early = late[-1]["epoch"] < FIRST_REPORT_EPOCH
+    if early:
+        notes.append(f"Undecided before epoch {FIRST_REPORT_EPOCH}.")
+    return goal.line(
+        value=sum(shares) / len(shares),
+        low=low,
+        high=high,
+        verdict="undecided" if early else goal.verdict(low, high),
+        note=" ".join(notes),
+    )
+
+
+def _silence_line(history: Sequence[EpochRow]) -> Criterion:
+    if not history or history[-1]["epoch"] < FIRST_REPORT_EPOCH:
+        return SILENCED.line(
+            note=f"Not computed: the first report comes at epoch {FIRST_REPORT_EPOCH}."
+        )
+    now = silenced_tasks(history)
+    silent = {silence.task for silence in now}
+    notes = [str(silence) for silence in now]
+    recovered = {found.task for found in ever_silenced(history)} - silent
+    notes += [f"{TASK_NAMES[task]} was silent for a while." for task in TASKS if task in recovered]
+    if not history[-1].get("grad_share"):
+        notes.append("Judged by loss share alone: gradient shares were not measured.")
+    return SILENCED.line(
+        value=float(len(silent)),
+        verdict=SILENCED.verdict(len(silent), len(silent)),
+        note=" ".join(notes),
+    )
