@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from moola.decode import (
+    LengthPrior,
+    decode_spans,
+    fit_length_prior,
+    log_prior_cells,
+    start_from_countdown,
+)
+from moola.exceptions import SchemaError
+from moola.labels import create_expansion_labels
+
+PRIOR = LengthPrior(shape=4.0, scale=3.0, p_no_span=0.1)
+FLAT = LengthPrior(shape=1.0, scale=1e9, p_no_span=1e-9)
+LEGAL_SPANS = [(s, e) for s in range(105) for e in range(s, 105)]
+
+
+def clean_logits(start: int, end: int, *, height: float = 12.0) -> NDArray[np.float64]:
+    mask, _ = create_expansion_labels(start, end)
+    return np.where(mask == 1, height, -height)
+
+
+def brute_force(logits: NDArray[np.float64], prior: LengthPrior) -> dict[str, float]:
+    """Score every span one by one, as the module's first lines say."""
+    density = [n ** (prior.shape - 1) * math.exp(-n / prior.scale) for n in range(1, 106)]
+    posterior = {None: prior.p_no_span}
+    for start, end in LEGAL_SPANS:
+        n = end - start + 1
+        p_length = density[n - 1] / sum(density)
+        p_span = (1 - prior.p_no_span) * p_length / (106 - n)
+        posterior[start, end] = p_span * math.exp(logits[start : end + 1].sum())
+    total = sum(posterior.values())
+    p_no_span = posterior.pop(None) / total
+    if p_no_span > 0.5:
+        return {"start": -1, "end": -1, "confidence": p_no_span, "p_no_span": p_no_span}
+    best = max(posterior, key=lambda span: posterior[span])
+    near = sum(
+        p for (s, e), p in posterior.items() if abs(s - best[0]) <= 3 and abs(e - best[1]) <= 3
+    )
+    return dict(zip(("start", "end"), best, strict=True)) | {
+        "confidence": near / total,
+        "p_no_span": p_no_span,
+    }
+
+
+def kadane(values: NDArray[np.float64]) -> tuple[int, int]:
+    """Span of the largest sum, in one pass."""
+    best, best_span, running, start = -math.inf, (0, 0), 0.0, 0
+    for bar, value in enumerate(values):
+        if running <= 0:
+            running, start = 0.0, bar
+        running += value
+        if running > best:
+            best, best_span = running, (start, bar)
+    return best_span
+
+
+@pytest.mark.parametrize("prior", [PRIOR, LengthPrior(0.8, 20.0, 0.5)])
+@pytest.mark.parametrize("level", [-1.0, -0.3, 0.2])
+def test_agrees_with_scoring_every_span_one_by_one(prior: LengthPrior, level: float) -> None:
+    logits = np.random.default_rng(3).normal(level, 1, (12, 105))
+    decoded = decode_spans(logits, prior)
+    for window, row in enumerate(logits):
+        expected = brute_force(row, prior)
+        assert decoded.start[window] == expected["start"]
+        assert decoded.end[window] == expected["end"]
+        assert decoded.confidence[window] == pytest.approx(expected["confidence"])
+        assert decoded.p_no_span[window] == pytest.approx(expected["p_no_span"])
+
+
+def test_every_legal_span_is_found_again_in_clean_logits() -> None:
+    logits = np.stack([clean_logits(start, end) for start, end in LEGAL_SPANS])
+    decoded = decode_spans(logits, PRIOR)
+    np.testing.assert_array_equal(np.stack([decoded.start, decoded.end], axis=1), LEGAL_SPANS)
+    assert decoded.p_no_span.max() < 0.5
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=50)
+def test_without_a_prior_the_best_span_has_the_largest_sum(seed: int) -> None:
+    # Steep enough that the mild preference of a flat prior (1 of 106 - n places) cannot matter.
+    logits = np.random.default_rng(seed).normal(0, 1, 105) * 1000
+    decoded = decode_spans(logits[None], FLAT)
+    start, end = kadane(logits)
+    if decoded.start[0] != -1:
+        assert (decoded.start[0], decoded.end[0]) == (start, end)
+    else:
+        assert logits[start : end + 1].sum() < 25
+
+
+def test_low_logits_everywhere_mean_no_span() -> None:
+    decoded = decode_spans(np.full((1, 105), -6.0), PRIOR)
+    assert (decoded.start[0], decoded.end[0]) == (-1, -1)
+    assert decoded.p_no_span[0] > 0.9
+    assert decoded.confidence[0] == decoded.p_no_span[0]
+
+
+def test_a_length_that_never_occurs_in_training_is_not_chosen_lightly() -> None:
+    # Two humps: a long weak one with the larger sum, and one of the usual length.
+    logits = np.full(105, -2.0)
+    logits[5:65] = 0.2
+    logits[80:90] = 1.1
+    assert kadane(logits) == (5, 64)
+    usual = fit_length_prior([8, 9, 10, 11, 12, 10], 0)
+    decoded = decode_spans(logits[None], usual)
+    assert (decoded.start[0], decoded.end[0]) == (80, 89)
+
+
+def test_confidence_is_high_for_clean_edges_and_low_for_vague_ones() -> None:
+    vague = -np.abs(np.arange(105) - 52) / 40 + 0.4
+    decoded = decode_spans(np.stack([clean_logits(40, 60), vague]), PRIOR)
+    assert decoded.confidence[0] > 0.999
+    assert decoded.confidence[1] < 0.5
+
+
+def test_extreme_logits_do_not_overflow() -> None:
+    logits = np.stack([np.full(105, 1e5), np.full(105, -1e5), clean_logits(3, 9, height=1e5)])
+    decoded = decode_spans(logits, PRIOR)
+    assert np.isfinite(decoded.confidence).all()
+    assert decoded.start.tolist() == [0, -1, 3]
+    assert decoded.end.tolist() == [104, -1, 9]
+
+
+def test_many_windows_decode_as_one_by_one() -> None:
+    logits = np.random.default_rng(0).normal(-0.5, 2, (130, 105))
+    together = decode_spans(logits, PRIOR)
+    for window in (0, 63, 64, 129):
+        alone = decode_spans(logits[window : window + 1], PRIOR)
+        assert [column[0] for column in alone] == [column[window] for column in together]
+
+
+def test_no_windows_decode_to_nothing() -> None:
+    assert [len(column) for column in decode_spans(np.empty((0, 105)), PRIOR)] == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("logits", "sentence"),
+    [
+        (np.zeros((2, 104)), r"shape \(W, 105\). Found \(2, 104\)"),
+        (np.zeros(105), r"shape \(W, 105\)"),
+        (np.where(np.arange(210).reshape(2, 105) == 150, np.nan, 0), "infinity in window 1"),
+    ],
+)
+def test_unusable_logits_are_refused(logits: NDArray, sentence: str) -> None:
+    with pytest.raises(SchemaError, match=sentence):
+        decode_spans(logits, PRIOR)
+
+
+def test_the_prior_sums_to_one() -> None:
+    cells = np.exp(log_prior_cells(PRIOR))
+    assert cells.sum() + PRIOR.p_no_span == pytest.approx(1)
+    assert np.tril(cells, -1).sum() == 0
+
+
+def test_the_fitted_prior_has_the_shape_of_the_lengths() -> None:
+    lengths = np.random.default_rng(1).gamma(4, 3, 5000)
+    prior = fit_length_prior(lengths, n_windows_without_span=0)
+    assert prior.shape == pytest.approx(4, rel=0.1)
+    assert prior.shape * prior.scale == pytest.approx(lengths.mean())
+
+
+@pytest.mark.parametrize(
+    ("n_spans", "n_without", "p_no_span"), [(9, 0, 0.05), (0, 9, 0.95), (5, 5, 0.5)]
+)
+def test_the_chance_of_no_span_is_never_quite_zero_or_one(
+    n_spans: int, n_without: int, p_no_span: float
+) -> None:
+    assert fit_length_prior([7.0] * n_spans, n_without).p_no_span == pytest.approx(p_no_span)
+
+
+def test_equal_lengths_leave_room_for_others() -> None:
+    prior = fit_length_prior([10, 10, 10], 0)
+    assert math.sqrt(prior.shape) * prior.scale >= 2  # standard deviation in bars
+
+
+def test_without_any_span_every_length_is_about_equally_likely() -> None:
+    cells = log_prior_cells(fit_length_prior([], 3))
+    by_length = [np.exp(cells.diagonal(n)).sum() for n in range(105)]
+    assert max(by_length) / min(by_length) < 1.02
+
+
+def test_a_prior_survives_json() -> None:
+    assert LengthPrior.from_dict(PRIOR.to_dict()) == PRIOR
+
+
+@pytest.mark.parametrize("values", [{}, {"shape": 1, "scale": "x", "p_no_span": 0.1}])
+def test_a_damaged_prior_is_refused(values: dict) -> None:
+    with pytest.raises(SchemaError, match="should hold shape, scale and p_no_span"):
+        LengthPrior.from_dict(values)
+
+
+@pytest.mark.parametrize(
+    "values", [(0, 1, 0.5), (1, -1, 0.5), (1, 1, 0), (1, 1, 1), (1, 1, np.nan)]
+)
+def test_an_impossible_prior_is_refused(values: tuple[float, float, float]) -> None:
+    with pytest.raises(SchemaError, match="length prior should have"):
+        LengthPrior(*values)
+
+
+@pytest.mark.parametrize("clip", [20, 200])
+def test_the_start_is_where_the_countdown_crosses_zero(clip: int) -> None:
+    countdown = np.stack([create_expansion_labels(start, 104)[1] for start in range(105)])
+    starts = start_from_countdown(np.clip(countdown, -clip, clip))
+    np.testing.assert_array_equal(starts, np.arange(105))
+
+
+def test_a_crossing_between_two_bars_is_read_off_the_line() -> None:
+    assert start_from_countdown([[3.0, 1.0, -3.0, -4.0]])[0] == 1.25
+
+
+def test_a_short_dip_below_zero_is_not_the_start() -> None:
+    countdown = create_expansion_labels(60, 70)[1]
+    countdown[20] = -2
+    assert start_from_countdown(countdown[None])[0] == 60
+
+
+@pytest.mark.parametrize(("value", "start"), [(4.0, 104), (-4.0, 0)])
+def test_a_countdown_that_never_crosses_starts_at_the_border(value: float, start: int) -> None:
+    assert start_from_countdown(np.full((1, 105), value))[0] == start
