@@ -8,6 +8,7 @@ so it is off for a frozen encoder, which has none.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -72,7 +73,7 @@ def target_shares(tasks: Sequence[str]) -> dict[Task, float]:
     0.875
     """
     trained: dict[Task, float] = {task: TARGET_SHARES[task] for task in TASKS if task in tasks}
-    total = sum(trained.values())
+    total = math.fsum(trained.values())
     return {task: trained[task] / total for task in trained}
 
 
