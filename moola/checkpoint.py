@@ -37,7 +37,7 @@ class Checkpoint:
 
     def save(self, path: Path) -> None:
         """Write to a temporary name, then move it in place: a reader never sees half a file."""
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        temporary = path.with_name(f".{path.name}.tmp")
         try:
             with temporary.open("wb") as file:
                 torch.save({"format": FORMAT, **vars(self)}, file)
@@ -45,6 +45,7 @@ class Checkpoint:
                 os.fsync(file.fileno())
             os.replace(temporary, path)
         except OSError as error:
+            temporary.unlink(missing_ok=True)
             raise CheckpointError(f"{path} should be writable. Found: {error}.") from error
 
     @classmethod

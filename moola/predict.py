@@ -126,7 +126,7 @@ def best_checkpoint(run: RunFolder) -> Path:
 def predict_run(run: RunFolder) -> pd.DataFrame:
     """Write ``predictions.parquet`` for the windows the run was trained and checked on."""
     predictions = predict(run, run.examples(), device=run.config().device)
-    temporary = run.path / f".predictions.parquet.{os.getpid()}.tmp"
+    temporary = run.path / ".predictions.parquet.tmp"
     predictions.to_parquet(temporary, index=False)
     os.replace(temporary, run.path / "predictions.parquet")
     return predictions
