@@ -1,0 +1,1 @@
+"""The app's own parts: the only place in the package that imports streamlit."""
