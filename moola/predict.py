@@ -93,7 +93,8 @@ def predict(
     Parameters
     ----------
     source
-        A run, of which the best checkpoint is taken, or the path of a checkpoint.
+        A run, of which the last checkpoint is taken (no validation window has chosen it, as it
+        has the best one), or the path of a checkpoint.
 
     Returns
     -------
@@ -103,7 +104,7 @@ def predict(
         ptr_length_norm, ptr_start, ptr_end, prob_<type>, start, end, confidence, p_no_span``.
         Spans have inclusive ends and are -1 where no span was found.
     """
-    path = best_checkpoint(source) if isinstance(source, RunFolder) else source
+    path = _last_checkpoint(source) if isinstance(source, RunFolder) else source
     chosen = resolve_device(device)
     use_one_thread(chosen)
     checkpoint = Checkpoint.load(path)
@@ -115,21 +116,26 @@ def predict(
     return _as_table(windows, outputs, LengthPrior.from_dict(checkpoint.meta["length_prior"]))
 
 
-def best_checkpoint(run: RunFolder) -> Path:
-    """Return the checkpoint with the best validation skill of `run`."""
-    path = run.path / "best.pt"
+def _last_checkpoint(run: RunFolder) -> Path:
+    path = run.path / "last.pt"
     if not path.exists():
-        raise RunError(f"Run {run.id} should have finished an epoch to predict. Found no best.pt.")
+        raise RunError(f"Run {run.id} should have trained to predict. Found no last.pt.")
     return path
 
 
 def predict_run(run: RunFolder) -> pd.DataFrame:
     """Write ``predictions.parquet`` for the windows the run was trained and checked on."""
     predictions = predict(run, run.examples(), device=run.config().device)
-    temporary = run.path / ".predictions.parquet.tmp"
-    predictions.to_parquet(temporary, index=False)
-    os.replace(temporary, run.path / "predictions.parquet")
+    write_predictions(predictions, run.path / "predictions.parquet")
     return predictions
+
+
+def write_predictions(predictions: pd.DataFrame, path: Path) -> Path:
+    """Write a table to a temporary name, then move it in place; return `path`."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    predictions.to_parquet(temporary, index=False)
+    os.replace(temporary, path)
+    return path
 
 
 def _as_table(windows: Examples, outputs: Outputs, prior: LengthPrior) -> pd.DataFrame:

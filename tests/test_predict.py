@@ -72,7 +72,7 @@ def test_predictions_do_not_depend_on_the_batch(trained: RunFolder, batch_size: 
 
 def test_unseen_windows_can_be_predicted_with_a_checkpoint_alone(trained: RunFolder) -> None:
     unseen = toy_examples(3, seed=9)
-    table = predict(trained.path / "last.pt", unseen, device="cpu")
+    table = predict(trained.path / "best.pt", unseen, device="cpu")
     assert table["window_uid"].nunique() == 3
 
 
@@ -93,14 +93,14 @@ def test_without_expansion_heads_the_pointers_are_the_span(tmp_path: Path) -> No
     assert (table["end"] == table["ptr_end"]).all()
 
 
-def test_a_run_without_a_finished_epoch_cannot_predict(tmp_path: Path) -> None:
+def test_a_run_that_never_trained_cannot_predict(tmp_path: Path) -> None:
     run = toy_run(tmp_path)
-    with pytest.raises(RunError, match=r"finished an epoch .* no best\.pt"):
+    with pytest.raises(RunError, match=r"no last\.pt"):
         predict(run, run.examples())
 
 
 def test_a_damaged_checkpoint_is_one_clear_sentence(tmp_path: Path) -> None:
     run = toy_run(tmp_path)
-    (run.path / "best.pt").write_bytes(b"cut")
-    with pytest.raises(CheckpointError, match=r"best\.pt should be a PyTorch file"):
+    (run.path / "last.pt").write_bytes(b"cut")
+    with pytest.raises(CheckpointError, match=r"last\.pt should be a PyTorch file"):
         predict(run, run.examples())
