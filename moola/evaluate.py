@@ -254,7 +254,7 @@ def _share_line(goal: Goal, task: Task, history: Sequence[EpochRow]) -> Criterio
     notes = [f"Epochs {late[0]['epoch']}–{late[-1]['epoch']}; the interval is their range."]
     if len(late[-1]["loss_share"]) < len(TASKS):
         notes.append("The target was set for four tasks; this run trains two.")
-    if late[-1].get("strategy") == "epoch":
+    elif late[-1].get("strategy") == "epoch":
         notes.append("On target by construction under `epoch`: read the gradient share.")
     gradient = [row["grad_share"][task] for row in late if row.get("grad_share")]
     if gradient:

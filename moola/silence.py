@@ -39,8 +39,8 @@ class Silence:
     def __str__(self) -> str:
         return (
             f"{TASK_NAMES[self.task]} silent since epoch {self.since_epoch}: {self.kind} share "
-            f"{self.share:.1%} (target {self.target:.0%}); {TASK_NAMES[self.dominant_task]} "
-            f"takes {self.dominant_share:.0%}."
+            f"{self.share:.1%} (target {self.target:.0%}); largest: "
+            f"{TASK_NAMES[self.dominant_task]} {self.dominant_share:.0%}."
         )
 
 

@@ -350,7 +350,7 @@ def test_the_text_table_has_a_line_for_each_criterion(tmp_path: Path, examples: 
     first = text.splitlines()[1].split("  ")
     assert [cell.strip() for cell in first if cell.strip()][:3] == [
         "Hit@±3 (both edges)",
-        "> 60 %",
+        "> 60%",
         "100.0%",
     ]
 

@@ -47,7 +47,7 @@ def test_a_starved_task_is_reported_at_epoch_six_since_epoch_four() -> None:
 def test_the_report_is_one_sentence() -> None:
     sentence = str(silenced_tasks(rows(*[POINTERS_STARVED] * 8))[0])
     assert sentence == (
-        "Pointers silent since epoch 4: loss share 3.6% (target 70%); Type takes 42%."
+        "Pointers silent since epoch 4: loss share 3.6% (target 70%); largest: Type 42%."
     )
 
 
