@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Compiling the feature kernel takes a second once; a slow machine is no failure either.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 REAL_BARS = Path(__file__).parents[2] / "shared" / "bars"
 

@@ -86,14 +86,12 @@ def test_every_legal_span_is_found_again_in_clean_logits() -> None:
 @given(st.integers(0, 2**32 - 1))
 @settings(max_examples=50)
 def test_without_a_prior_the_best_span_has_the_largest_sum(seed: int) -> None:
-    # Steep enough that the mild preference of a flat prior (1 of 106 - n places) cannot matter.
-    logits = np.random.default_rng(seed).normal(0, 1, 105) * 1000
+    logits = np.random.default_rng(seed).normal(0, 100, 105)
     decoded = decode_spans(logits[None], FLAT)
     start, end = kadane(logits)
-    if decoded.start[0] != -1:
-        assert (decoded.start[0], decoded.end[0]) == (start, end)
-    else:
-        assert logits[start : end + 1].sum() < 25
+    found = logits[decoded.start[0] : decoded.end[0] + 1].sum()
+    # A flat prior still prefers a long span a little: it has fewer places to be in.
+    assert found >= logits[start : end + 1].sum() - math.log(105)
 
 
 def test_low_logits_everywhere_mean_no_span() -> None:
