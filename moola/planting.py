@@ -6,13 +6,13 @@ walk of the price.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from moola.schema import SPAN_TYPES, WINDOW_LENGTH, Direction, SpanType
+from moola.schema import SPAN_TYPES, WINDOW_LENGTH, Direction, SpanType, check_type
 
 SUB_STEPS = 16
 """Steps of the price inside a bar."""
@@ -69,18 +69,26 @@ class Shape:
 def plan_events(rng: np.random.Generator, session: NDArray, plan: Plan) -> list[Event]:
     """Place events one after another, each with its pre-phase inside one session."""
     events: list[Event] = []
+    kinds = _draw_types(rng, plan)
     cursor = _WARM_UP_BARS
     while True:
         pre_start = cursor + 40 + int(rng.exponential(plan.quiet_bars))
         start = pre_start + int(rng.integers(plan.pre_bars[0], plan.pre_bars[1] + 1)) - 1
         end = start + _draw_length(rng, plan) - 1
-        kind = SPAN_TYPES[rng.choice(len(SPAN_TYPES), p=plan.type_shares)]
-        direction: Direction = "up" if rng.random() < 0.5 else "down"
         if end + 1 >= len(session):
             return events
         if session[pre_start] == session[end]:
-            events.append(Event(pre_start, start, end, kind, direction))
+            direction: Direction = "up" if rng.random() < 0.5 else "down"
+            events.append(Event(pre_start, start, end, next(kinds), direction))
         cursor = end + 1
+
+
+def _draw_types(rng: np.random.Generator, plan: Plan) -> Iterator[SpanType]:
+    """Yield types like cards of a shuffled deck of 20, so that a short series keeps the shares."""
+    deck = np.repeat(SPAN_TYPES, np.rint(20 * np.array(plan.type_shares)).astype(int))
+    while True:
+        for name in rng.permutation(deck):
+            yield check_type(str(name))
 
 
 def _draw_length(rng: np.random.Generator, plan: Plan) -> int:
