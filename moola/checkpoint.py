@@ -12,7 +12,6 @@ A checkpoint is one dictionary of tensors, numbers, strings and lists of those::
 from __future__ import annotations
 
 import os
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +70,7 @@ def read_tensors(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"There should be a checkpoint at {path}. Found none.")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
+    except Exception as error:  # noise leads the unpickler to any error at all
         reason = str(error).strip().partition("\n")[0][:200]
         raise CheckpointError(
             f"{path.name} should be a PyTorch file of tensors and plain values only. "

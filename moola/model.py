@@ -60,6 +60,9 @@ class ModelOutput:
 class JadeCompact(nn.Module):
     """Encoder and heads; `masks` makes dropout fast on a CPU, None is plain torch.
 
+    Dropout is 0.3 on the features and 0.6 before every head: on the mean-pooled projection for
+    type and pointers, on the LSTM output for each of the two per-bar heads.
+
     >>> model = JadeCompact()
     >>> sum(p.numel() for p in model.parameters())
     97547

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from moola import train
 from moola.balancing import Raw
 from moola.checkpoint import Checkpoint
 from moola.config import BALANCES, Balance, FinetuneConfig
+from moola.device import AVAILABLE
 from moola.exceptions import CheckpointError, DeviceError, RunError, SchemaError
 from moola.model import JadeCompact
+from moola.predict import predict
 from moola.runs import RunFolder
 from moola.schema import TASKS
 from moola.train import Trainer, finetune
@@ -157,6 +158,12 @@ def test_batches_hold_every_window_once_in_a_new_order_each_epoch() -> None:
     assert {len(rows) for rows in trainer.batches(1)} == {3, 4}
 
 
+def test_steps_are_reported_as_done_of_planned(tmp_path: Path) -> None:
+    seen = []
+    finetune(toy_run(tmp_path, epochs=2), on_step=lambda *counts: seen.append(counts))
+    assert seen == [(step, 6) for step in range(1, 7)]
+
+
 def test_a_batch_of_one_window_trains(tmp_path: Path) -> None:
     run = toy_run(tmp_path, toy_examples(4), epochs=1, batch_size=1)
     assert finetune(run) == "finished"
@@ -216,8 +223,7 @@ def test_a_checkpoint_without_its_training_state_is_refused(tmp_path: Path) -> N
 def test_a_missing_device_is_refused_before_anything_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setitem(train.resolve_device.__globals__["AVAILABLE"], "cuda", lambda: False)
+    monkeypatch.setitem(AVAILABLE, "cuda", lambda: False)
     run = toy_run(tmp_path, device="cuda")
     with pytest.raises(DeviceError, match="cuda"):
         finetune(run)
@@ -247,6 +253,19 @@ def test_a_loss_that_explodes_ends_the_run_and_keeps_the_last_good_checkpoint(
         finetune(run)
     assert len(run.history()) == 1
     assert all(t.isfinite().all() for t in Checkpoint.load(run.path / "last.pt").model.values())
+
+
+@pytest.mark.parametrize("device", ["cuda", "mps"])
+def test_a_gpu_trains_resumes_and_agrees_with_the_cpu(tmp_path: Path, device: str) -> None:
+    if not AVAILABLE[device]():
+        pytest.skip(f"no {device} on this machine")
+    run = toy_run(tmp_path, device=device)
+    assert finetune(run, stop=after_steps(5)) == "stopped"
+    assert finetune(run) == "finished"
+    assert sum(run.history()[-1]["grad_share"].values()) == pytest.approx(1)
+    on_gpu = predict(run, run.examples(), device=device)
+    on_cpu = predict(run, run.examples(), device="cpu")
+    np.testing.assert_allclose(on_gpu["binary_prob"], on_cpu["binary_prob"], atol=1e-2)
 
 
 @pytest.mark.slow
