@@ -1,28 +1,32 @@
-"""Labels, decisions and their history in one database (SQLite, or any SQLAlchemy URL)."""
+"""The label store: spans live in the series, windows are views, and every change is an event.
 
-from moola.store.label_store import LOCAL, LabelStore
+``LabelStore.open("sqlite:///data/moola.db")`` is all there is to it.
+"""
+
+from moola.store.reader import LOCAL
 from moola.store.records import (
     Event,
+    ImportedSpan,
     ImportedWindow,
     ImportSummary,
     Proposal,
-    ProposedWindow,
     ProposeSummary,
     Series,
     StoredSpan,
     WindowRow,
     WindowView,
 )
+from moola.store.store import LabelStore
 
 __all__ = [
     "LOCAL",
     "Event",
     "ImportSummary",
+    "ImportedSpan",
     "ImportedWindow",
     "LabelStore",
     "Proposal",
     "ProposeSummary",
-    "ProposedWindow",
     "Series",
     "StoredSpan",
     "WindowRow",

@@ -1,117 +1,230 @@
-"""Row changes: what an event did, so that it can be undone and replayed.
+"""Operations on the store: the rows they change, the log of them, and replay.
 
-Every write goes through `Changes`, which notes each row before and after. An event stores those
-notes. Undo puts the earlier rows back; replaying the later rows of all events rebuilds the tables.
+An operation writes rows through `Operation.put` and `remove`, which note how each row was before
+and after. The list goes into the event log, so that undo can swap the two and `replay` can rebuild
+every table from the log alone.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, select
+from sqlalchemy import Connection, RowMapping, Table, and_, select
 
-from moola.exceptions import ConflictError
-from moola.store.tables import STATE_TABLES
+from moola.exceptions import StoreError
+from moola.store.records import Event
+from moola.store.tables import STATE_TABLES, events
 
 Row = dict[str, Any]
-BOOKKEEPING = frozenset({"rev", "updated_at"})
+BOOKKEEPING = ("rev", "updated_at")
 
 
 @dataclass(frozen=True, slots=True)
 class RowChange:
-    """One row before and after; None means that there was no row."""
+    """One row before and after an operation; None where it was not there."""
 
     table: str
     before: Row | None
-    after: Row
+    after: Row | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what the log keeps of the change."""
+        key = dict(zip(key_columns(self.table), row_key(self), strict=True))
+        return {"table": self.table, "key": key, "before": self.before, "after": self.after}
+
+    @property
+    def is_bookkeeping(self) -> bool:
+        """Whether only the count of revisions moved on."""
+        return same_content(self.before, self.after)
 
 
-@dataclass
-class Changes:
-    """Writes rows through one connection and remembers what changed."""
+@dataclass(slots=True)
+class Operation:
+    """One operation of one annotator inside a writing transaction."""
 
     connection: Connection
-    made: list[RowChange] = field(default_factory=list)
+    op_id: str
+    annotator: str
+    kind: str
+    ts: str = field(default_factory=lambda: now_text())
+    changes: list[RowChange] = field(default_factory=list)
+    n_ids: int = 0
+
+    def get(self, table: Table, *key: Any) -> Row | None:
+        """Return the row with this primary key as it is now."""
+        found = self.connection.execute(select(table).where(_has_key(table, key))).mappings()
+        row = found.one_or_none()
+        return dict(row) if row is not None else None
 
     def put(self, table: Table, row: Row) -> None:
-        """Insert `row`, or replace the row of the same key; an equal row is no change."""
-        before = find_row(self.connection, table, row)
+        """Insert the row, or replace the one with its key."""
+        key = tuple(row[name] for name in key_columns(table.name))
+        before = self.get(table, *key)
         if before == row:
             return
-        if before is None:
-            self.connection.execute(table.insert().values(**row))
-        else:
-            self.connection.execute(table.update().where(_key(table, row)).values(**row))
-        self.made.append(RowChange(table.name, before, row))
+        write = table.insert() if before is None else table.update().where(_has_key(table, key))
+        self.connection.execute(write.values(row))
+        self.changes.append(RowChange(table.name, before, dict(row)))
 
-    def put_new(self, table: Table, rows: list[Row]) -> None:
-        """Insert many rows whose keys are known to be new."""
-        if rows:
-            self.connection.execute(table.insert(), rows)
-            self.made += [RowChange(table.name, None, row) for row in rows]
+    def remove(self, table: Table, row: Row) -> None:
+        """Delete the row."""
+        key = tuple(row[name] for name in key_columns(table.name))
+        self.connection.execute(table.delete().where(_has_key(table, key)))
+        self.changes.append(RowChange(table.name, dict(row), None))
 
-    def take_back(self, changes: Iterable[RowChange], *, now: str) -> None:
-        """Put back what was there before `changes`, the last one first.
-
-        A row that an undone change had made stays as an empty decision or a deleted span: its
-        revision goes on counting, so that an older page can never overwrite a newer one.
-
-        Raises
-        ------
-        ConflictError
-            If a row is no longer as the change left it.
-        """
-        for change in reversed(list(changes)):
-            table = STATE_TABLES[change.table]
-            current = find_row(self.connection, table, change.after)
-            if current is None or _content(current) != _content(change.after):
-                raise ConflictError(
-                    "Undo should find everything as that step left it. Found a later change of "
-                    f"the same {change.table}; undo that one first."
-                )
-            earlier = change.before or _emptied(change.table, current)
-            self.put(table, earlier | {"rev": current["rev"] + 1, "updated_at": now})
+    def new_id(self) -> str:
+        """Return an id that no other operation gives out."""
+        self.n_ids += 1
+        return hashlib.sha1(f"{self.op_id}|{self.n_ids}".encode()).hexdigest()[:16]
 
 
-def _emptied(table: str, row: Row) -> Row:
-    if table == "span":
-        return row | {"deleted": True}
-    return row | {"state": None, "reason": None, "note": ""}
+def key_columns(table: str) -> tuple[str, ...]:
+    """Return the names of a table's primary key."""
+    return tuple(column.name for column in STATE_TABLES[table].primary_key)
 
 
-def _content(row: Row) -> Row:
+def row_key(change: RowChange) -> tuple[Any, ...]:
+    """Return the primary key of the row that changed."""
+    row = change.after if change.after is not None else change.before or {}
+    return tuple(row[name] for name in key_columns(change.table))
+
+
+def same_content(one: Row | None, other: Row | None) -> bool:
+    """Return whether two rows say the same, whatever their count of revisions."""
+    return _content(one) == _content(other)
+
+
+def now_text() -> str:
+    """Return the time as the store keeps it: ISO 8601, UTC, with its offset."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def append_event(
+    operation: Operation,
+    *,
+    args: Mapping[str, Any],
+    window_uid: str | None = None,
+    answer: Mapping[str, Any] | None = None,
+    undoes: str | None = None,
+) -> None:
+    """Add the operation and every row it changed to the log."""
+    payload = {
+        "args": args,
+        "answer": answer,
+        "changes": [change.to_dict() for change in operation.changes],
+    }
+    row = {
+        "op_id": operation.op_id,
+        "ts": operation.ts,
+        "annotator": operation.annotator,
+        "kind": operation.kind,
+        "window_uid": window_uid,
+        "undoes": undoes,
+        "payload": json.dumps(payload, sort_keys=True, separators=(",", ":")),
+    }
+    last = select(events.c.hash).order_by(events.c.seq.desc()).limit(1)
+    prev_hash = operation.connection.execute(last).scalar_one_or_none() or ""
+    row |= {"prev_hash": prev_hash, "hash": _event_hash(prev_hash, row)}
+    operation.connection.execute(events.insert().values(row))
+
+
+def find_event(
+    connection: Connection, op_id: str, *, kind: str, args: Mapping[str, Any]
+) -> Event | None:
+    """Return the event of an operation that was done before, or None.
+
+    `StoreError` if the id was used for something else.
+    """
+    query = select(events).where(events.c.op_id == op_id)
+    found = connection.execute(query).mappings().one_or_none()
+    if found is None:
+        return None
+    event = as_event(found)
+    if event.kind != kind or event.payload["args"] != json.loads(json.dumps(args)):
+        raise StoreError(
+            f"An op_id should name one operation. Found {op_id!r} used before, for {event.kind}."
+        )
+    return event
+
+
+def newest_standing(connection: Connection, annotator: str, kinds: Sequence[str]) -> Event | None:
+    """Return a person's newest event of some kinds that no other event has taken back."""
+    undone = select(events.c.undoes).where(events.c.undoes.is_not(None))
+    query = (
+        select(events)
+        .where(events.c.annotator == annotator, events.c.kind.in_(kinds))
+        .where(events.c.op_id.not_in(undone))
+        .order_by(events.c.seq.desc())
+        .limit(1)
+    )
+    found = connection.execute(query).mappings().one_or_none()
+    return as_event(found) if found is not None else None
+
+
+def as_event(row: RowMapping) -> Event:
+    """Return a row of the log as a record."""
+    names = ("seq", "op_id", "annotator", "kind", "window_uid", "undoes")
+    return Event(
+        **{name: row[name] for name in names},
+        ts=datetime.fromisoformat(row["ts"]),
+        payload=json.loads(row["payload"]),
+    )
+
+
+def changes_of(event: Event) -> list[RowChange]:
+    """Return the rows that an event changed, in order."""
+    return [
+        RowChange(change["table"], change["before"], change["after"])
+        for change in event.payload["changes"]
+    ]
+
+
+def replay(log: Iterable[Event]) -> dict[str, dict[tuple[Any, ...], Row]]:
+    """Return every table as the log says it should be: rows by primary key."""
+    state: dict[str, dict[tuple[Any, ...], Row]] = {name: {} for name in STATE_TABLES}
+    for event in log:
+        for change in changes_of(event):
+            if change.after is None:
+                state[change.table].pop(row_key(change), None)
+            else:
+                state[change.table][row_key(change)] = change.after
+    return state
+
+
+def find_damage(connection: Connection) -> list[str]:
+    """Return what is wrong with the log and the tables: nothing, unless somebody edited them."""
+    damage, prev_hash, log = [], "", []
+    for row in connection.execute(select(events).order_by(events.c.seq)).mappings():
+        if row["prev_hash"] != prev_hash or row["hash"] != _event_hash(prev_hash, dict(row)):
+            damage.append(f"event {row['seq']} is not the one that was written")
+        prev_hash = row["hash"]
+        log.append(as_event(row))
+    for name, rows in replay(log).items():
+        found = connection.execute(select(STATE_TABLES[name])).mappings()
+        stored = {tuple(row[key] for key in key_columns(name)): dict(row) for row in found}
+        if stored != rows:
+            damage.append(f"the rows of table {name} are not those that the events wrote")
+    return damage
+
+
+def _content(row: Row | None) -> Row | None:
+    if row is None:
+        return None
     return {name: value for name, value in row.items() if name not in BOOKKEEPING}
 
 
-def _key(table: Table, row: Row) -> Any:
-    return and_(*(column == row[column.name] for column in table.primary_key))
+def _has_key(table: Table, key: tuple[Any, ...]) -> Any:
+    return and_(
+        *(table.c[n] == value for n, value in zip(key_columns(table.name), key, strict=True))
+    )
 
 
-def find_row(connection: Connection, table: Table, row: Row) -> Row | None:
-    """Return the stored row with the key of `row`."""
-    found = connection.execute(select(table).where(_key(table, row))).mappings().first()
-    return None if found is None else dict(found)
-
-
-def to_json(changes: Iterable[RowChange]) -> str:
-    """Return changes as the text that an event stores."""
-    listed = [[change.table, change.before, change.after] for change in changes]
-    return json.dumps(listed, separators=(",", ":"), ensure_ascii=False)
-
-
-def from_json(text: str) -> list[RowChange]:
-    """Return what `to_json` wrote."""
-    return [RowChange(table, before, after) for table, before, after in json.loads(text)]
-
-
-def replay(events_json: Iterable[str]) -> dict[str, dict[tuple[Any, ...], Row]]:
-    """Return the state tables that a history leads to: table name, then key, then row."""
-    tables: dict[str, dict[tuple[Any, ...], Row]] = {name: {} for name in STATE_TABLES}
-    for text in events_json:
-        for change in from_json(text):
-            key = tuple(change.after[c.name] for c in STATE_TABLES[change.table].primary_key)
-            tables[change.table][key] = change.after
-    return tables
+def _event_hash(prev_hash: str, row: Mapping[str, Any]) -> str:
+    names = ("op_id", "ts", "annotator", "kind", "window_uid", "undoes", "payload")
+    text = json.dumps([prev_hash, *(row[name] for name in names)])
+    return hashlib.sha256(text.encode()).hexdigest()

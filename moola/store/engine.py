@@ -1,103 +1,138 @@
-"""Open a database for the store: every connection durable, every write taking its lock first."""
+"""Connections to the label store: safe settings for SQLite, and errors in plain words."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, select
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, select
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 
 from moola.exceptions import StoreError
-from moola.store.tables import SCHEMA_VERSION, metadata, store_meta
+from moola.store import tables
 
-SQLITE_PRAGMAS = (
-    "journal_mode=WAL",  # readers do not wait for the writer
-    "synchronous=FULL",  # a commit that was acknowledged survives a power cut
-    "busy_timeout=5000",
-    "foreign_keys=ON",
-)
+ADVISORY_LOCK = 0x4D4F4F4C  # "MOOL": serialises writers where BEGIN IMMEDIATE does not exist
 
 
 def open_engine(url: str) -> Engine:
-    """Return an engine on a database that holds the store's tables; make them if there are none.
-
-    Raises
-    ------
-    StoreError
-        If the place cannot be written, or holds something else than a store of this version.
-    """
-    engine = _make_engine(url)
-    shown = engine.url.render_as_string(hide_password=True)
-    try:
+    """Return an engine on a Moola store; make folder and tables if there are none yet."""
+    parsed = _parse(url)
+    _make_folder(parsed)
+    engine = _create(parsed)
+    with reading(engine) as connection:
+        version = _schema_version(connection, parsed)
+    if version is None:
         with writing(engine) as connection:
-            _make_or_check_tables(connection, shown)
-    except (SQLAlchemyError, OSError) as error:
-        engine.dispose()
-        reason = str(getattr(error, "orig", error))
+            if _schema_version(connection, parsed) is None:  # nobody was faster
+                tables.metadata.create_all(connection)
+                row = {"key": "schema", "value": tables.SCHEMA_VERSION}
+                connection.execute(tables.meta.insert(), row)
+    elif version != tables.SCHEMA_VERSION:
         raise StoreError(
-            f"The label store should be a database that can be read and written at {shown}. "
-            f"Found: {reason}."
-        ) from error
+            f"The label store should have schema {tables.SCHEMA_VERSION}. Found {version} in "
+            f"{_place(parsed)}; it was written by another version of Moola."
+        )
     return engine
 
 
-def _make_engine(url: str) -> Engine:
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """Open a transaction that sees one state of the store, however many queries it makes."""
+    with _plain_errors(engine.url), engine.connect() as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """Open a transaction that no other writer can slip into; it commits whole or not at all."""
+    with _plain_errors(engine.url), engine.connect() as connection:
+        connection = connection.execution_options(moola_writes=True)
+        with connection.begin():
+            if engine.dialect.name == "postgresql":
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")
+            yield connection
+
+
+def _parse(url: str) -> URL:
     try:
-        parsed = make_url(url)
-        if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(parsed)
-    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+        return make_url(url)
+    except ArgumentError as error:
         raise StoreError(
-            f"The store's address should be an SQLAlchemy URL with an installed driver. "
-            f"Found: {error}."
+            f"The label store's address should look like sqlite:///data/moola.db. Found {url!r}."
         ) from error
+
+
+def _make_folder(url: URL) -> None:
+    if url.get_backend_name() != "sqlite" or not url.database:
+        return
+    folder = Path(url.database).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(f"The store's folder should be writable. Found: {error}.") from error
+        raise StoreError(
+            f"{folder} should be a folder one can write to. Found: {error.strerror}."
+        ) from error
+
+
+def _create(url: URL) -> Engine:
+    try:
+        engine = create_engine(url)
+    except (NoSuchModuleError, ModuleNotFoundError) as error:
+        raise StoreError(
+            f"The driver of {url.drivername} should be installed. Found: {error}."
+        ) from error
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _set_pragmas)
-        event.listen(engine, "begin", _begin)
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def _set_pragmas(connection: Any, _record: Any) -> None:
-    # The driver would open transactions by itself, deferred ones, in which two writers that read
-    # first end with "database is locked" or with a lost update.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in SQLITE_PRAGMAS:
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+def _set_up_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # transactions are begun by _begin_sqlite alone
+    for pragma in (
+        "busy_timeout = 5000",  # first: the switch to WAL may itself have to wait
+        "journal_mode = WAL",
+        "foreign_keys = ON",
+        "synchronous = FULL",
+    ):
+        connection.execute(f"PRAGMA {pragma}").close()
 
 
-def _begin(connection: Connection) -> None:
-    is_write = connection.get_execution_options().get("moola_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
+def _begin_sqlite(connection: Connection) -> None:
+    # a deferred BEGIN that later writes fails at once when another writer is ahead
+    writes = connection.get_execution_options().get("moola_writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def writing(engine: Engine) -> Any:
-    """Return a transaction for writing: it commits whole when its block ends, or not at all."""
-    if engine.dialect.name == "sqlite":
-        return engine.execution_options(moola_write=True).begin()
-    return engine.execution_options(isolation_level="SERIALIZABLE").begin()
-
-
-def _make_or_check_tables(connection: Connection, shown: str) -> None:
-    names = set(inspect(connection).get_table_names())
-    if not names:
-        metadata.create_all(connection)
-        connection.execute(store_meta.insert().values(schema_version=SCHEMA_VERSION))
-        return
-    if store_meta.name not in names:
+def _schema_version(connection: Connection, url: URL) -> str | None:
+    """Return the schema of the store, or None if the database is empty."""
+    found = set(inspect(connection).get_table_names())
+    if not found:
+        return None
+    if missing := set(tables.metadata.tables) - found:
         raise StoreError(
-            f"The database {shown} should be empty or a Moola store. "
-            f"Found other tables: {', '.join(sorted(names)[:5])}."
+            f"{_place(url)} should be a label store. Found a database without the tables "
+            f"{', '.join(sorted(missing))}."
         )
-    found = connection.scalar(select(store_meta.c.schema_version))
-    if found != SCHEMA_VERSION:
+    query = select(tables.meta.c.value).where(tables.meta.c.key == "schema")
+    return connection.execute(query).scalar_one_or_none() or "none"
+
+
+@contextmanager
+def _plain_errors(url: URL) -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError as error:
         raise StoreError(
-            f"The store {shown} should have schema version {SCHEMA_VERSION}. Found {found}: "
-            "it was written by another version of Moola."
-        )
+            f"A row should keep the rules of the label store. Found: {error.orig}."
+        ) from error
+    except DBAPIError as error:
+        raise StoreError(
+            f"The label store should be readable and writable. Found: {error.orig} ({_place(url)})."
+        ) from error
+
+
+def _place(url: URL) -> str:
+    return url.database or url.render_as_string(hide_password=True)

@@ -1,47 +1,46 @@
-"""What the store hands out and takes in: plain frozen records, without the database in them."""
+"""What the label store hands out and takes in. Bars of spans count from the window's first bar."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from moola.schema import Direction, RejectReason, ReviewState, Span, SpanType
+from moola.schema import Direction, RejectReason, ReviewState, SpanType
 
 SeriesKind = Literal["feed", "window"]
-Origin = Literal["human", "accepted", "edited", "import"]
+SpanOrigin = Literal["human", "accepted", "edited", "import"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """Bars of one instrument; a ``window`` series is a window imported alone, without time."""
+    """A run of bars: a feed, or the 105 bars of a window that came alone and without time."""
 
     series_id: str
     kind: SeriesKind
     symbol: str
-    bar: str
+    bar: str | None
+    """Usual distance of the bars, such as ``1min``; None without times."""
+    tick_size: float | None
     content_hash: str
     n_bars: int
-    tick_size: float | None = None
-    start_ts: datetime | None = None
-    end_ts: datetime | None = None
-    source: str = ""
+    start_ts: datetime | None
+    end_ts: datetime | None
+    source: str
+    """Name of the file the bars came from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredSpan:
-    """A live span seen from a window: bars count from the window's bar 0.
-
-    A span that crosses the border has ends outside 0..104 and is listed apart.
-    """
+    """A live span as seen from a window; a cut one begins below 0 or ends above 104."""
 
     span_id: str
     start: int
     end: int
     type: SpanType
-    direction: Direction | None
-    origin: Origin
-    rev: int
+    origin: SpanOrigin
+    direction: Direction | None = None
 
     @property
     def length_bars(self) -> int:
@@ -51,20 +50,20 @@ class StoredSpan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """A proposed span seen from its window."""
+    """A span that a rule or a model proposes, inside a window and clear of its live spans."""
 
     proposal_id: str
     start: int
     end: int
     type: SpanType
-    direction: Direction | None
-    source: str
     score: float
+    source: str
+    direction: Direction | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowRow:
-    """One line of the queue."""
+    """A window in the queue."""
 
     window_uid: str
     series_id: str
@@ -74,32 +73,31 @@ class WindowRow:
     state: ReviewState
     reason: RejectReason | None
     types: tuple[SpanType, ...]
+    """Types of its spans, in the order of the bars; of its proposals if it has no span."""
     score: float | None
+    """Score of its best proposal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WindowView:
+class WindowView(WindowRow):
     """Everything about one window, as one annotator sees it."""
 
-    window_uid: str
-    series_id: str
-    bar_start: int
-    start_ts: datetime | None
-    aliases: tuple[str, ...]
-    state: ReviewState
-    reason: RejectReason | None
-    note: str
-    rev: int
-    annotator: str
-    updated_at: datetime | None
     spans: tuple[StoredSpan, ...]
     cut_spans: tuple[StoredSpan, ...]
+    """Live spans that cross the border: they belong to other windows."""
     proposals: tuple[Proposal, ...]
+    """What accepting a proposed window would add: disjoint, and clear of its live spans."""
+    aliases: tuple[str, ...]
+    note: str
+    rev: int
+    """Number of changes so far; a writer names it, and so never overwrites what he has not seen."""
+    updated_at: datetime | None
+    annotator: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One line of the history."""
+    """One entry of the append-only log."""
 
     seq: int
     op_id: str
@@ -107,47 +105,60 @@ class Event:
     annotator: str
     kind: str
     window_uid: str | None
-    undoes: int | None
+    undoes: str | None
+    """The op that this event took back."""
+    payload: Mapping[str, Any]
+    """``args`` of the operation, its ``answer`` and the row ``changes`` it made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedSpan:
+    """One labelled span of a file, in bars of its window, with the row it stood in."""
+
+    start: int
+    end: int
+    type: SpanType
+    row: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportedWindow:
-    """A window to import with its verified spans; `rows` are the file's row numbers."""
+    """One labelled window of a file and where its bars are."""
 
-    series_id: str
+    series: Series
     bar_start: int
-    start_ts: datetime | None = None
-    aliases: tuple[str, ...] = ()
-    spans: tuple[Span, ...] = ()
-    rows: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProposedWindow:
-    """A proposed span by absolute bar sequence, and the window to show it in."""
-
-    bar_start: int
-    seq_start: int
-    seq_end: int
-    type: SpanType
-    direction: Direction
-    score: float
-    start_ts: datetime | None = None
+    start_ts: datetime | None
+    aliases: tuple[str, ...]
+    spans: tuple[ImportedSpan, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportSummary:
-    """What an import added."""
+    """What an import of labels wrote: everything the file holds, and how much of it was new."""
 
     n_windows: int
     n_spans: int
-    already_there: bool
+    n_new_windows: int
+    n_new_spans: int
+    repaired: tuple[str, ...] = ()
+    """Sentences about rows that needed care but were not refused."""
+    already_there: bool = False
+    """Whether nothing had to be written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProposeSummary:
-    """What a proposal run added, and what it left out."""
+    """What a run of proposals wrote."""
 
+    n_proposals: int
     n_new: int
-    n_known: int
     n_labelled: int
+    """Left out, because their bars carry a span already."""
+    n_new_windows: int
+
+    def __str__(self) -> str:
+        n_known = self.n_proposals - self.n_new - self.n_labelled
+        return (
+            f"{self.n_new:,} new proposals in {self.n_new_windows:,} new windows; "
+            f"{n_known:,} were there already, {self.n_labelled:,} lie on labelled bars"
+        )

@@ -1,10 +1,9 @@
-"""Tables of the label store; rules that a row can break alone are constraints of the database."""
+"""The tables of the label store. Every value is text or a number, so that events can carry rows."""
 
 from __future__ import annotations
 
 from sqlalchemy import (
     DDL,
-    Boolean,
     CheckConstraint,
     Column,
     Float,
@@ -14,145 +13,149 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    Text,
     UniqueConstraint,
     event,
 )
 
 from moola.schema import REJECT_REASONS, REVIEW_STATES, SPAN_TYPES, WINDOW_LENGTH
 
-SCHEMA_VERSION = 1
-DERIVED_STATES = ("unseen", "proposed")
-STORED_STATES = tuple(state for state in REVIEW_STATES if state not in DERIVED_STATES)
-
-metadata = MetaData()
+SCHEMA_VERSION = "1"
+DECISIONS = tuple(state for state in REVIEW_STATES if state not in ("unseen", "proposed"))
+"""States that a review row can hold; the others are derived where there is no decision."""
 
 
 def _one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
-    listed = ", ".join(f"'{value}'" for value in values)
-    return CheckConstraint(f"{column} IS NULL OR {column} IN ({listed})", name=f"known_{column}")
+    return CheckConstraint(f"{column} IN ({', '.join(repr(value) for value in values)})")
 
 
-def _span_checks() -> tuple[CheckConstraint, ...]:
-    return (
-        CheckConstraint("seq_start >= 0", name="starts_in_series"),
-        CheckConstraint(
-            f"seq_end - seq_start BETWEEN 0 AND {WINDOW_LENGTH - 1}", name="fits_a_window"
-        ),
-        _one_of("type", SPAN_TYPES),
-        _one_of("direction", ("up", "down")),
-    )
+metadata = MetaData()
 
-
-store_meta = Table("store_meta", metadata, Column("schema_version", Integer, primary_key=True))
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", String(40), primary_key=True),
+    Column("value", String(200), nullable=False),
+)
 
 series = Table(
     "series",
     metadata,
     Column("series_id", String(200), primary_key=True),
-    Column("kind", String(10), CheckConstraint("kind IN ('feed', 'window')"), nullable=False),
+    Column("kind", String(10), nullable=False),
     Column("symbol", String(200), nullable=False),
-    Column("bar", String(20), nullable=False),
+    Column("bar", String(20)),
     Column("tick_size", Float),
     Column("content_hash", String(64), nullable=False),
     Column("n_bars", Integer, nullable=False),
-    # Moments are ISO 8601 text in UTC: SQLite would return them without their zone.
-    Column("start_ts", String(40)),
+    Column("start_ts", String(40)),  # ISO 8601 with offset: SQLite would drop the zone
     Column("end_ts", String(40)),
-    Column("source", Text, nullable=False),
+    Column("source", String(400), nullable=False),
+    _one_of("kind", ("feed", "window")),
+    CheckConstraint(f"n_bars >= {WINDOW_LENGTH}"),
 )
 
-window = Table(
+windows = Table(
     "window",
     metadata,
     Column("window_uid", String(16), primary_key=True),
     Column("series_id", ForeignKey("series.series_id"), nullable=False),
-    Column("bar_start", Integer, CheckConstraint("bar_start >= 0"), nullable=False),
+    Column("bar_start", Integer, nullable=False),
     Column("n_bars", Integer, nullable=False),
     Column("start_ts", String(40)),
     UniqueConstraint("series_id", "bar_start", "n_bars"),
+    CheckConstraint("bar_start >= 0"),
+    CheckConstraint(f"n_bars = {WINDOW_LENGTH}"),
 )
 
-window_alias = Table(
+aliases = Table(
     "window_alias",
     metadata,
     Column("alias", String(200), primary_key=True),
-    Column("window_uid", ForeignKey("window.window_uid"), primary_key=True),
-    Column("source", Text, nullable=False),
+    Column("source", String(400), primary_key=True),
+    Column("window_uid", ForeignKey("window.window_uid"), nullable=False),
+    Index("window_alias_by_window", "window_uid"),
 )
 
-proposal = Table(
+proposals = Table(
     "proposal",
     metadata,
     Column("proposal_id", String(16), primary_key=True),
-    Column("window_uid", ForeignKey("window.window_uid"), nullable=False, index=True),
-    Column("source", String(20), nullable=False),
+    Column("window_uid", ForeignKey("window.window_uid"), nullable=False),
+    Column("series_id", ForeignKey("series.series_id"), nullable=False),
+    Column("source", String(40), nullable=False),
     Column("seq_start", Integer, nullable=False),
     Column("seq_end", Integer, nullable=False),
     Column("direction", String(4)),
     Column("type", String(20), nullable=False),
     Column("score", Float, nullable=False),
-    *_span_checks(),
+    CheckConstraint("seq_start >= 0"),
+    CheckConstraint(f"seq_end - seq_start BETWEEN 0 AND {WINDOW_LENGTH - 1}"),
+    _one_of("type", SPAN_TYPES),
+    _one_of("direction", ("up", "down")),
+    Index("proposal_by_bar", "series_id", "seq_start"),
 )
 
-span = Table(
+spans = Table(
     "span",
     metadata,
-    Column("span_id", String(32), primary_key=True),
+    Column("span_id", String(20), primary_key=True),
     Column("series_id", ForeignKey("series.series_id"), nullable=False),
-    Column("annotator", String(100), nullable=False),
+    Column("annotator", String(80), nullable=False),
     Column("seq_start", Integer, nullable=False),
     Column("seq_end", Integer, nullable=False),
-    Column("direction", String(4)),  # NULL: the sign of the net move
     Column("type", String(20), nullable=False),
+    Column("direction", String(4)),
     Column("origin", String(10), nullable=False),
-    Column("deleted", Boolean, nullable=False),
-    Column("rev", Integer, nullable=False),
-    Column("updated_at", String(40), nullable=False),
-    *_span_checks(),
+    Column("proposal_id", ForeignKey("proposal.proposal_id")),
+    Column("deleted_at", String(40)),
+    CheckConstraint("seq_start >= 0"),
+    CheckConstraint(f"seq_end - seq_start BETWEEN 0 AND {WINDOW_LENGTH - 1}"),
+    _one_of("type", SPAN_TYPES),
+    _one_of("direction", ("up", "down")),
     _one_of("origin", ("human", "accepted", "edited", "import")),
-    Index("span_by_place", "series_id", "annotator", "seq_start"),
+    Index("span_by_bar", "series_id", "annotator", "seq_start"),
 )
 
-review = Table(
+reviews = Table(
     "review",
     metadata,
     Column("window_uid", ForeignKey("window.window_uid"), primary_key=True),
-    Column("annotator", String(100), primary_key=True),
-    Column("state", String(10)),  # NULL: a note without a decision, or a decision undone
+    Column("annotator", String(80), primary_key=True),
+    Column("state", String(10)),  # NULL: seen or noted, but not decided
     Column("reason", String(20)),
-    Column("note", Text, nullable=False),
+    Column("note", String, nullable=False),
     Column("rev", Integer, nullable=False),
     Column("updated_at", String(40), nullable=False),
-    _one_of("state", STORED_STATES),
+    _one_of("state", DECISIONS),
     _one_of("reason", REJECT_REASONS),
-    CheckConstraint(
-        "(COALESCE(state, '') = 'rejected') = (reason IS NOT NULL)", name="rejected_has_a_reason"
-    ),
+    CheckConstraint("(COALESCE(state, '') = 'rejected') = (reason IS NOT NULL)"),
+    CheckConstraint("rev >= 1"),
 )
 
-# Named event_log because "event" is sqlalchemy's own word.
-event_log = Table(
+events = Table(
     "event",
     metadata,
     Column("seq", Integer, primary_key=True, autoincrement=True),
-    Column("op_id", String(100), nullable=False, unique=True),
-    Column("ts_utc", String(40), nullable=False),
-    Column("annotator", String(100), nullable=False),
+    Column("op_id", String(200), nullable=False, unique=True),
+    Column("ts", String(40), nullable=False),
+    Column("annotator", String(80), nullable=False),
     Column("kind", String(20), nullable=False),
-    Column("window_uid", String(16), index=True),
-    Column("undoes", Integer, unique=True),
-    Column("changes_json", Text, nullable=False),
+    Column("window_uid", String(16)),
+    Column("undoes", String(200), unique=True),
+    Column("payload", String, nullable=False),
+    Column("prev_hash", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    Index("event_by_window", "window_uid"),
 )
 
 STATE_TABLES = {
-    table.name: table for table in (series, window, window_alias, proposal, span, review)
+    table.name: table for table in (series, windows, aliases, proposals, spans, reviews)
 }
-"""Tables that replaying the events rebuilds, parents before children."""
+"""Tables that the events rebuild, parents before children."""
 
 for _verb in ("UPDATE", "DELETE"):
     event.listen(
-        event_log,
+        events,
         "after_create",
         DDL(
             f"CREATE TRIGGER event_no_{_verb.lower()} BEFORE {_verb} ON event "

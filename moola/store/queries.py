@@ -1,0 +1,257 @@
+"""Read the store: windows with everything that lies in their view."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from moola.exceptions import UnknownWindow
+from moola.schema import WINDOW_LENGTH, ReviewState
+from moola.store.changes import Row
+from moola.store.records import Proposal, Series, StoredSpan, WindowView
+from moola.store.tables import aliases, proposals, reviews, series, spans, windows
+
+LAST = WINDOW_LENGTH - 1
+FEW = 200
+
+
+def load_series(connection: Connection) -> list[Series]:
+    """Return every series, feeds first, by id."""
+    query = select(series).order_by(series.c.kind, series.c.series_id)
+    return [as_series(dict(row)) for row in connection.execute(query).mappings()]
+
+
+def as_series(row: Row) -> Series:
+    """Return a row of the series table as a record."""
+    times = {name: as_time(row[name]) for name in ("start_ts", "end_ts")}
+    return Series(**{**row, **times})
+
+
+def as_time(text: str | None) -> datetime | None:
+    """Return an aware time of its ISO 8601 text."""
+    return datetime.fromisoformat(text) if text else None
+
+
+def load_view(connection: Connection, window_uid: str, annotator: str) -> WindowView:
+    """Return one window; `UnknownWindow` if there is none with this id."""
+    views = load_views(connection, annotator, uids=[window_uid])
+    if not views:
+        raise UnknownWindow(f"A window should have the id {window_uid!r}. Found none.")
+    return views[0]
+
+
+def load_views(
+    connection: Connection,
+    annotator: str,
+    *,
+    series_id: str | None = None,
+    uids: Sequence[str] | None = None,
+) -> list[WindowView]:
+    """Return windows by series and bar, all of them or those of a series or with some ids."""
+    rows = _window_rows(connection, series_id, uids)
+    if not rows:
+        return []
+    series_ids = {row["series_id"] for row in rows}
+    only = rows[0]["bar_start"] if len(rows) == 1 else None
+    near = {"series_ids": series_ids, "bar_start": only}
+    span_rows = _by_series(live_spans(connection, annotator, **near))
+    proposal_rows = _by_series(_proposal_rows(connection, **near))
+    review_rows = _reviews(connection, annotator, rows)
+    names = _aliases(connection, rows)
+    return [
+        _as_view(
+            row,
+            annotator=annotator,
+            review=review_rows.get(row["window_uid"]),
+            names=names[row["window_uid"]],
+            spans_near=_in_view(span_rows[row["series_id"]], row["bar_start"]),
+            proposals_near=_in_view(proposal_rows[row["series_id"]], row["bar_start"]),
+        )
+        for row in rows
+    ]
+
+
+def live_spans(
+    connection: Connection,
+    annotator: str,
+    *,
+    series_ids: set[str],
+    bar_start: int | None = None,
+    margin: int = 0,
+) -> list[Row]:
+    """Return an annotator's live spans by their first bar.
+
+    With `bar_start` only those that touch the view from there on, `margin` bars wider each side.
+    """
+    query = select(spans).where(spans.c.annotator == annotator, spans.c.deleted_at.is_(None))
+    return _rows(connection, _near(query, spans, series_ids, bar_start, margin), spans)
+
+
+def lies_inside(row: Row, bar_start: int) -> bool:
+    """Return whether a span or proposal lies wholly in the view that begins at `bar_start`."""
+    return bar_start <= row["seq_start"] and row["seq_end"] <= bar_start + LAST
+
+
+def resolve(connection: Connection, name: str) -> str:
+    """Return the id of the window with this id or alias."""
+    query = select(windows.c.window_uid).where(windows.c.window_uid == name)
+    if (uid := connection.execute(query).scalar_one_or_none()) is not None:
+        return uid
+    query = select(aliases.c.window_uid).where(aliases.c.alias == name).distinct()
+    found = connection.execute(query).scalars().all()
+    if len(found) > 1:
+        raise UnknownWindow(
+            f"The name {name!r} should mean one window. Found {len(found)}: "
+            f"{', '.join(sorted(found))}."
+        )
+    if not found:
+        raise UnknownWindow(f"A window should have the id or name {name!r}. Found none.")
+    return found[0]
+
+
+def _window_rows(
+    connection: Connection, series_id: str | None, uids: Sequence[str] | None
+) -> list[Row]:
+    query = select(windows).order_by(windows.c.series_id, windows.c.bar_start)
+    if series_id is not None:
+        query = query.where(windows.c.series_id == series_id)
+    if uids is not None and len(uids) <= FEW:
+        query = query.where(windows.c.window_uid.in_(uids))
+    rows = [dict(row) for row in connection.execute(query).mappings()]
+    wanted = None if uids is None else set(uids)
+    return rows if wanted is None else [row for row in rows if row["window_uid"] in wanted]
+
+
+def _proposal_rows(
+    connection: Connection, *, series_ids: set[str], bar_start: int | None
+) -> list[Row]:
+    return _rows(connection, _near(select(proposals), proposals, series_ids, bar_start), proposals)
+
+
+def _near(
+    query: Any, table: Any, series_ids: set[str], bar_start: int | None, margin: int = 0
+) -> Any:
+    if len(series_ids) <= FEW:
+        query = query.where(table.c.series_id.in_(series_ids))
+    if bar_start is not None:
+        query = query.where(
+            table.c.seq_end >= bar_start - margin,
+            table.c.seq_start <= bar_start + LAST + margin,
+            table.c.seq_start >= bar_start - margin - LAST,  # lets the index on bars work
+        )
+    return query
+
+
+def _rows(connection: Connection, query: Any, table: Any) -> list[Row]:
+    query = query.order_by(table.c.series_id, table.c.seq_start, table.c.seq_end)
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _by_series(rows: list[Row]) -> defaultdict[str, list[Row]]:
+    grouped: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        grouped[row["series_id"]].append(row)
+    return grouped
+
+
+def _in_view(rows: list[Row], bar_start: int) -> list[Row]:
+    """Return the rows that touch a view; `rows` are ordered by their first bar."""
+    first_bar: Callable[[Row], int] = lambda row: row["seq_start"]  # noqa: E731
+    first = bisect_left(rows, bar_start - LAST, key=first_bar)
+    last = bisect_left(rows, bar_start + WINDOW_LENGTH, key=first_bar)
+    return [row for row in rows[first:last] if row["seq_end"] >= bar_start]
+
+
+def _reviews(connection: Connection, annotator: str, rows: list[Row]) -> dict[str, Row]:
+    query = select(reviews).where(reviews.c.annotator == annotator)
+    if len(rows) <= FEW:
+        query = query.where(reviews.c.window_uid.in_([row["window_uid"] for row in rows]))
+    return {row["window_uid"]: dict(row) for row in connection.execute(query).mappings()}
+
+
+def _aliases(connection: Connection, rows: list[Row]) -> defaultdict[str, list[str]]:
+    query = select(aliases.c.window_uid, aliases.c.alias).distinct().order_by(aliases.c.alias)
+    if len(rows) <= FEW:
+        query = query.where(aliases.c.window_uid.in_([row["window_uid"] for row in rows]))
+    names: defaultdict[str, list[str]] = defaultdict(list)
+    for uid, alias in connection.execute(query):
+        names[uid].append(alias)
+    return names
+
+
+def _as_view(
+    row: Row,
+    *,
+    annotator: str,
+    review: Row | None,
+    names: list[str],
+    spans_near: list[Row],
+    proposals_near: list[Row],
+) -> WindowView:
+    bar_start = row["bar_start"]
+    whole = [span for span in spans_near if lies_inside(span, bar_start)]
+    cut = [span for span in spans_near if not lies_inside(span, bar_start)]
+    proposed = [item for item in proposals_near if lies_inside(item, bar_start)]
+    still_open = _disjoint(proposed, spans_near)
+    derived: ReviewState = "proposed" if still_open else "unseen"
+    return WindowView(
+        window_uid=row["window_uid"],
+        series_id=row["series_id"],
+        bar_start=bar_start,
+        start_ts=as_time(row["start_ts"]),
+        alias=names[0] if names else None,
+        aliases=tuple(names),
+        state=(review["state"] if review else None) or derived,
+        reason=review["reason"] if review else None,
+        types=tuple(dict.fromkeys(item["type"] for item in whole or still_open)),
+        score=max((item["score"] for item in proposed), default=None),
+        spans=tuple(_as_span(span, bar_start) for span in whole),
+        cut_spans=tuple(_as_span(span, bar_start) for span in cut),
+        proposals=tuple(_as_proposal(item, bar_start) for item in still_open),
+        note=review["note"] if review else "",
+        rev=review["rev"] if review else 0,
+        updated_at=as_time(review["updated_at"]) if review else None,
+        annotator=annotator,
+    )
+
+
+def _disjoint(proposed: list[Row], taken: list[Row]) -> list[Row]:
+    """Return the best proposals that share no bar with a span or with one another."""
+    kept: list[Row] = []
+    for item in sorted(proposed, key=lambda row: (-row["score"], row["seq_start"])):
+        if not any(overlaps(item, other) for other in [*taken, *kept]):
+            kept.append(item)
+    return sorted(kept, key=lambda row: row["seq_start"])
+
+
+def overlaps(one: Row, other: Row) -> bool:
+    """Return whether two rows share a bar; spans that merely touch do not."""
+    return one["seq_start"] <= other["seq_end"] and other["seq_start"] <= one["seq_end"]
+
+
+def _as_span(row: Row, bar_start: int) -> StoredSpan:
+    return StoredSpan(
+        span_id=row["span_id"],
+        start=row["seq_start"] - bar_start,
+        end=row["seq_end"] - bar_start,
+        type=row["type"],
+        origin=row["origin"],
+        direction=row["direction"],
+    )
+
+
+def _as_proposal(row: Row, bar_start: int) -> Proposal:
+    return Proposal(
+        proposal_id=row["proposal_id"],
+        start=row["seq_start"] - bar_start,
+        end=row["seq_end"] - bar_start,
+        type=row["type"],
+        score=row["score"],
+        source=row["source"],
+        direction=row["direction"],
+    )

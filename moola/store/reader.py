@@ -1,0 +1,121 @@
+"""The reading half of the label store."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import fields
+from typing import Self
+
+from sqlalchemy import Engine, select
+
+from moola.exceptions import StoreError
+from moola.schema import REVIEW_STATES, ReviewState, SpanType
+from moola.store import changes, queries
+from moola.store.engine import open_engine, reading
+from moola.store.records import Event, Series, WindowRow, WindowView
+from moola.store.tables import events
+
+LOCAL = "local"
+"""The annotator of a store that one person uses."""
+
+
+class StoreReader:
+    """Reads of one store; each sees a single state of it, and none waits for a writer."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """Open the store at a SQLAlchemy URL; folder and tables are made if they are missing."""
+        return cls(open_engine(url))
+
+    def close(self) -> None:
+        """Give the database's connections back."""
+        self._engine.dispose()
+
+    def series(self) -> list[Series]:
+        """Return every series, feeds before windows that came alone."""
+        with reading(self._engine) as connection:
+            return queries.load_series(connection)
+
+    def get_series(self, series_id: str) -> Series:
+        """Return one series by its id."""
+        for known in self.series():
+            if known.series_id == series_id:
+                return known
+        raise StoreError(f"A series should have the id {series_id!r}. Found none.")
+
+    def find_series(self, name: str) -> Series:
+        """Return one series by its id or symbol."""
+        known = self.series()
+        found = [item for item in known if item.series_id == name]
+        found = found or [item for item in known if item.kind == "feed" and item.symbol == name]
+        if len(found) == 1:
+            return found[0]
+        feeds = ", ".join(item.series_id for item in found or known if item.kind == "feed")
+        raise StoreError(
+            f"One series should have the id or symbol {name!r}. Found {len(found) or 'none'}; "
+            f"the series are {feeds or 'not imported yet'}."
+        )
+
+    def windows(
+        self,
+        *,
+        states: Collection[ReviewState] | None = None,
+        types: Collection[SpanType] | None = None,
+        series_id: str | None = None,
+        uids: Sequence[str] | None = None,
+        annotator: str = LOCAL,
+    ) -> list[WindowRow]:
+        """Return the windows that pass every filter, by series and bar."""
+        return [
+            _light(view)
+            for view in self.views(series_id=series_id, uids=uids, annotator=annotator)
+            if (states is None or view.state in states)
+            and (types is None or not set(types).isdisjoint(view.types))
+        ]
+
+    def views(
+        self,
+        *,
+        series_id: str | None = None,
+        uids: Sequence[str] | None = None,
+        annotator: str = LOCAL,
+    ) -> list[WindowView]:
+        """Return windows with their spans and proposals, by series and bar, in a few queries."""
+        with reading(self._engine) as connection:
+            return queries.load_views(connection, annotator, series_id=series_id, uids=uids)
+
+    def window(self, window_uid: str, *, annotator: str = LOCAL) -> WindowView:
+        """Return everything about one window."""
+        with reading(self._engine) as connection:
+            return queries.load_view(connection, window_uid, annotator)
+
+    def resolve(self, name: str) -> str:
+        """Return the id of the window with this id or alias."""
+        with reading(self._engine) as connection:
+            return queries.resolve(connection, name)
+
+    def counts(self, *, annotator: str = LOCAL) -> dict[ReviewState, int]:
+        """Return how many windows are in each state."""
+        found = Counter(row.state for row in self.views(annotator=annotator))
+        return {state: found[state] for state in REVIEW_STATES}
+
+    def events(self, *, window_uid: str | None = None, limit: int = 100) -> list[Event]:
+        """Return the log, newest first."""
+        query = select(events).order_by(events.c.seq.desc()).limit(limit)
+        if window_uid is not None:
+            query = query.where(events.c.window_uid == window_uid)
+        with reading(self._engine) as connection:
+            return [changes.as_event(row) for row in connection.execute(query).mappings()]
+
+    def find_damage(self) -> list[str]:
+        """Return how log and tables disagree: nothing, unless somebody edited the database."""
+        with reading(self._engine) as connection:
+            return changes.find_damage(connection)
+
+
+def _light(view: WindowView) -> WindowRow:
+    return WindowRow(**{item.name: getattr(view, item.name) for item in fields(WindowRow)})

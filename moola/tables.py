@@ -1,0 +1,179 @@
+"""Read Parquet and CSV files as tables of named columns, and write Parquet whole or not at all."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from moola.exceptions import ImportRefused, RefusedRow, StoreError
+
+SHOWN_ROWS = 20
+SHOWN_COLUMNS = 12
+PARQUET_MAGIC = b"PAR1"
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+def is_parquet(path: Path) -> bool:
+    """Return whether the file is Parquet, by its content; `ImportRefused` if there is none."""
+    try:
+        with path.open("rb") as file:
+            magic = file.read(len(PARQUET_MAGIC))
+    except OSError as error:
+        raise ImportRefused(
+            f"{path} should be a file one can read. Found: {error.strerror}."
+        ) from error
+    if not magic:
+        raise ImportRefused(f"{path.name} should hold a table. Found an empty file.")
+    if path.suffix == ".parquet" and magic != PARQUET_MAGIC:
+        raise ImportRefused(f"{path.name} should be a Parquet file. Found other content.")
+    return magic == PARQUET_MAGIC
+
+
+def column_names(path: Path) -> list[str]:
+    """Return the column names of a Parquet or CSV file, in lower case."""
+    if is_parquet(path):
+        return _lowered(read_parquet_schema(path).names)
+    return _lowered(_read_csv(path, n_rows=0).columns.tolist())
+
+
+def read_parquet_schema(path: Path) -> pa.Schema:
+    """Return the columns of a Parquet file and their types."""
+    try:
+        return pq.read_schema(path)
+    except (OSError, pa.ArrowException) as error:
+        raise _damaged(path, error) from error
+
+
+def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return a Parquet file's table, or some columns of it."""
+    if not is_parquet(path):
+        raise ImportRefused(f"{path.name} should be a Parquet file. Found other content.")
+    try:
+        return pq.ParquetFile(path).read(columns=list(columns) if columns else None)
+    except (OSError, pa.ArrowException) as error:
+        raise _damaged(path, error) from error
+
+
+def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Return those of `columns` (lower case) that a Parquet or CSV file has, by name."""
+    if is_parquet(path):
+        names = _wanted(read_parquet_schema(path).names, columns, path)
+        frame = read_parquet(path, list(names)).to_pandas(ignore_metadata=True)
+        return frame.rename(columns=names)
+    header = _read_csv(path, n_rows=0).columns.tolist()
+    names = _wanted(header, columns, path)
+    # stamps are parsed with their zone in mind, never by the CSV reader
+    frame = _read_csv(path, text_columns=[n for n in header if names.get(n) == "timestamp"])
+    return pd.DataFrame(frame[list(names)]).rename(columns=names)
+
+
+def write_parquet(table: pa.Table, path: Path) -> None:
+    """Write a Parquet file under a temporary name, then rename it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            pq.write_table(table, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise StoreError(
+            f"{path.parent} should be a folder one can write to. Found: {one_line(error)}."
+        ) from error
+    finally:
+        _remove(temporary)
+
+
+def refuse_rows(rows: Sequence[RefusedRow], n_rows: int, where: str) -> None:
+    """Raise `ImportRefused` if there are any `rows`; its message names the first of them."""
+    if not rows:
+        return
+    shown = "; ".join(str(row) for row in rows[:SHOWN_ROWS])
+    more = f"; and {len(rows) - SHOWN_ROWS:,} more" if len(rows) > SHOWN_ROWS else ""
+    raise ImportRefused(
+        f"Every row should pass the checks. Found {len(rows):,} of {n_rows:,} at fault in "
+        f"{where}: {shown}{more}.",
+        rows,
+    )
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return column names for a message, the first dozen of them."""
+    more = f" and {len(names) - SHOWN_COLUMNS} more" if len(names) > SHOWN_COLUMNS else ""
+    return ", ".join(names[:SHOWN_COLUMNS]) + more if names else "no columns"
+
+
+def one_line(error: Exception) -> str:
+    """Return the first line of another library's message, to end a sentence with."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__
+
+
+def _read_csv(
+    path: Path, n_rows: int | None = None, text_columns: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Return a plain or gzipped CSV file; numbers keep every digit."""
+    try:
+        with _open_text(path) as file, warnings.catch_warnings():
+            # rows longer than the header would lose their last fields with a mere warning
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return pd.read_csv(
+                file,
+                nrows=n_rows,
+                dtype=dict.fromkeys(text_columns, str),
+                index_col=False,
+                skipinitialspace=True,
+                float_precision="round_trip",
+                low_memory=False,
+            )
+    except pd.errors.EmptyDataError as error:
+        raise ImportRefused(f"{path.name} should hold a table. Found an empty file.") from error
+    except (ValueError, OSError, EOFError, pd.errors.ParserWarning) as error:
+        raise ImportRefused(
+            f"{path.name} should be Parquet, or CSV with a header line. Found: {one_line(error)}."
+        ) from error
+
+
+def _open_text(path: Path) -> IO[str]:
+    with path.open("rb") as file:
+        is_gzip = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+    if is_gzip:
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+    return path.open(encoding="utf-8-sig", newline="")
+
+
+def _lowered(names: Sequence[str]) -> list[str]:
+    return [str(name).strip().lower() for name in names]
+
+
+def _wanted(found: Sequence[str], columns: Sequence[str], path: Path) -> dict[str, str]:
+    """Return {name in the file: its lower-case name} of the columns asked for."""
+    names = {name: low for name, low in zip(found, _lowered(found), strict=True) if low in columns}
+    twice = sorted({low for low in names.values() if list(names.values()).count(low) > 1})
+    if twice:
+        raise ImportRefused(
+            f"A column should stand once in a table. Found {', '.join(twice)} twice ({path.name})."
+        )
+    return names
+
+
+def _damaged(path: Path, error: Exception) -> ImportRefused:
+    return ImportRefused(
+        f"{path.name} should be a Parquet file one can read. Found: {one_line(error)}."
+    )
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return  # the folder itself is at fault, which the write has reported
