@@ -16,6 +16,7 @@ from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
@@ -25,6 +26,7 @@ from moola.config import FinetuneConfig, option_type
 from moola.evaluate import evaluate_run, format_success
 from moola.exceptions import ConfigError, ImportRefused, MoolaError
 from moola.importing import import_file
+from moola.proposing import propose_series
 from moola.store import LabelStore
 from moola.workspace import DEFAULT_WORKSPACE, Workspace
 
@@ -76,7 +78,9 @@ def _add_sample(verb: argparse.ArgumentParser) -> None:
 
 
 def _sample(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
-    report = sample.write_sample(workspace, *_open(workspace), seed=args.seed)
+    report = sample.write_sample(
+        workspace, *_open(workspace), seed=args.seed, progress=logging.info
+    )
     return report, str(report)
 
 
@@ -114,8 +118,8 @@ def _propose(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
         **{item.name: getattr(args, item.name) for item in fields(proposals.RuleParams)}
     )
     series = store.find_series(args.series)
-    report = proposals.propose_series(series, store, bar_store, params=params, op_id=_op_id())
-    return report, str(report)
+    report = propose_series(series, store, bar_store, params=params, op_id=uuid.uuid4().hex)
+    return report, f"{series.series_id}: {report.n_proposals} proposals, {report.n_new} of them new"
 
 
 def _add_finetune(verb: argparse.ArgumentParser) -> None:
@@ -152,20 +156,20 @@ def _add_option(verb: argparse.ArgumentParser, name: str, default: Any) -> None:
 
 def _finetune(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
     from moola import finetuning  # torch: loaded only where it is needed
-    from moola.device import resolve_device
 
     if args.resume:
         run = runs.open_run(args.resume, workspace.runs_dir)
     else:
-        config = _config(args)
-        resolve_device(config.device)
-        finetuning.check_inputs(config)
-        run = runs.create_run(args.out or workspace.runs_dir, config, name=args.name)
-    bar = tqdm(total=run.config().epochs, unit="epoch", disable=not sys.stderr.isatty())
-    with bar, logging_redirect_tqdm():
-        state = finetuning.carry_out(
-            run, workspace, on_progress=lambda row: bar.update(row["epoch"] - bar.n)
+        run = finetuning.prepare(
+            _config(args), workspace, runs_dir=args.out or workspace.runs_dir, name=args.name
         )
+    bar = tqdm(total=run.config().epochs, unit="epoch", disable=not sys.stderr.isatty())
+
+    def advance(row: dict[str, Any]) -> None:
+        bar.update(row["epoch"] - bar.n)
+
+    with bar, logging_redirect_tqdm():
+        state = finetuning.carry_out(run, workspace, on_progress=advance)
     answer = {"run": run.id, "folder": str(run.path), "state": state}
     return answer, f"{state}: {run.path}"
 
@@ -262,10 +266,6 @@ def _open(workspace: Workspace) -> tuple[LabelStore, BarStore]:
     return LabelStore.open(workspace.store_url), BarStore(workspace.bars_dir)
 
 
-def _op_id() -> str:
-    return uuid.uuid4().hex
-
-
 def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
@@ -288,6 +288,4 @@ def _print_error(error: MoolaError, *, as_json: bool) -> None:
 def _to_json(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    return str(value)
+    return value.tolist() if isinstance(value, np.generic) else str(value)

@@ -18,15 +18,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from moola import __version__, collect, evaluate, launcher
 from moola.bars import BarStore
-from moola.config import FinetuneConfig
+from moola.config import FinetuneConfig, LabelChoice
 from moola.device import resolve_device
 from moola.examples import Examples
-from moola.exceptions import MoolaError
-from moola.predict import predict_run
-from moola.runs import RunFolder, now_iso
+from moola.exceptions import MoolaError, RunError
+from moola.model import JadeCompact
+from moola.predict import predict as predict_windows
+from moola.predict import predict_run, write_predictions
+from moola.runs import EXAMPLES_FILE, RunFolder, create_run, now_iso
 from moola.schema import SPAN_TYPES
 from moola.splits import check_no_leak
 from moola.store import LabelStore
@@ -36,6 +40,22 @@ from moola.workspace import Workspace
 log = logging.getLogger("moola")
 
 RECORDED_PACKAGES = ("torch", "numpy", "pandas", "numba", "streamlit")
+
+
+def prepare(
+    config: FinetuneConfig, workspace: Workspace, *, runs_dir: Path, name: str | None
+) -> RunFolder:
+    """Check everything that could be wrong, then make the run's folder with its examples.
+
+    Bad input raises before there is a folder: a refused file leaves nothing behind.
+    """
+    resolve_device(config.device)
+    if config.pretrained_encoder:
+        JadeCompact.from_pretrained(config.pretrained_encoder)
+    examples = _collect(config, workspace)
+    run = create_run(runs_dir, config, name=name)
+    examples.save(run.path / EXAMPLES_FILE)
+    return run
 
 
 def carry_out(
@@ -109,18 +129,62 @@ def _run_steps(
 
 def _examples(run: RunFolder, config: FinetuneConfig, workspace: Workspace) -> Examples:
     """Return the run's own examples; collect and keep them on the first start."""
-    path = run.path / "dataset.npz"
-    if path.exists():
-        examples = Examples.load(path)
+    if (run.path / EXAMPLES_FILE).exists():
+        examples = run.examples()
     else:
-        examples = collect.collect(
-            config,
+        examples = _collect(config, workspace)
+        examples.save(run.path / EXAMPLES_FILE)
+    check_no_leak(examples.series_id, examples.bar_start, examples.ohlc, examples.is_val)
+    return examples
+
+
+def _collect(config: FinetuneConfig, workspace: Workspace) -> Examples:
+    return collect.collect(
+        config,
+        store=LabelStore.open(workspace.store_url),
+        bar_store=BarStore(workspace.bars_dir),
+    )
+
+
+def predict(
+    run: RunFolder,
+    workspace: Workspace,
+    *,
+    data: Path | None = None,
+    labels: LabelChoice | None = None,
+    checkpoint: str = "last",
+    out: Path | None = None,
+) -> tuple[pd.DataFrame, Path]:
+    """Predict with a checkpoint of `run` and write the table; return it and its path.
+
+    Parameters
+    ----------
+    data, labels
+        A label file, or the windows of the store to take. Without both: the run's own windows.
+    out
+        Parquet to write, by default the run's ``predictions.parquet``.
+    """
+    if data is None and labels is None:
+        examples = run.examples()
+    else:
+        examples = collect.windows(
+            data,
+            labels or "all",
             store=LabelStore.open(workspace.store_url),
             bar_store=BarStore(workspace.bars_dir),
         )
-        examples.save(path)
-    check_no_leak(examples.series_id, examples.bar_start, examples.ohlc, examples.is_val)
-    return examples
+    path = run.path / f"{checkpoint}.pt"
+    if not path.exists():
+        raise RunError(f"Run {run.id} should have trained to predict. Found no {path.name}.")
+    table = predict_windows(path, examples, device=run.config().device)
+    table["split"] = _split_names(table["window_uid"].to_numpy(str), run.examples())
+    return table, write_predictions(table, out or run.path / "predictions.parquet")
+
+
+def _split_names(window_uid: NDArray[np.str_], known: Examples) -> NDArray[np.str_]:
+    """Return ``train``, ``val``, or ``new`` for windows that the run has never seen."""
+    seen = np.where(np.isin(window_uid, known.window_uid[known.is_val]), "val", "train")
+    return np.where(np.isin(window_uid, known.window_uid), seen, "new")
 
 
 def describe(examples: Examples) -> dict[str, Any]:

@@ -36,6 +36,7 @@ StoredState = Literal["queued", "running", "stopped", "finished", "failed"]
 RunState = Literal["queued", "running", "stopped", "finished", "failed", "crashed", "damaged"]
 LIVE_STATES: tuple[RunState, ...] = ("queued", "running")
 HISTORY_SCHEMA = 1
+EXAMPLES_FILE = "dataset.npz"
 START_GRACE_S = 30.0
 
 
@@ -110,7 +111,7 @@ class RunFolder:
 
     def examples(self) -> Examples:
         """Return the examples the run trains on."""
-        return Examples.load(self._existing("dataset.npz"))
+        return Examples.load(self._existing(EXAMPLES_FILE))
 
     def predictions(self) -> pd.DataFrame | None:
         """Return the per-window, per-bar predictions, or None before they are written."""

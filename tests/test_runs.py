@@ -114,7 +114,7 @@ def test_a_damaged_run_says_what_is_wrong(run: RunFolder, content: str) -> None:
 
 
 def test_a_deleted_run_folder_is_a_sentence(tmp_path: Path, run: RunFolder) -> None:
-    with pytest.raises(RunError, match="Newest runs: .*my-first-run"):
+    with pytest.raises(RunError, match=r"Newest runs: .*my-first-run"):
         open_run("20200101-000000-gone", tmp_path)
 
 

@@ -1,0 +1,181 @@
+"""The whole chain from the command line: bars, proposals, decisions, training, predictions."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from moola.runs import RunFolder
+from moola.schema import TASKS, WINDOW_LENGTH
+from moola.store import LabelStore
+from moola.workspace import Workspace
+
+ROOT = Path(__file__).parents[1]
+
+
+def moola(workspace: Path, *words: str | Path, code: int = 0) -> Any:
+    """Run a verb in a process of its own, as a user does, and return its JSON answer."""
+    command = [sys.executable, "-m", "moola", words[0], "--workspace", workspace, "--json"]
+    done = subprocess.run(
+        [str(word) for word in (*command, *words[1:])],
+        cwd=ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.real_bars
+@pytest.mark.slow
+def test_chain_on_real_bars(tmp_path: Path, real_bars_dir: Path) -> None:
+    workspace = Workspace(tmp_path / "work")
+
+    imported = moola(workspace.root, "import", real_bars_dir / "nq_1min_2022jan.parquet",
+                     "--symbol", "NQ")  # fmt: skip
+    assert (imported["kind"], imported["n_rows"]) == ("bars", 13_560)
+
+    proposed = moola(workspace.root, "propose", "--series", "NQ")
+    assert proposed["n_new"] > 50
+    store = LabelStore.open(workspace.store_url)
+    open_windows = store.windows(states=["proposed"])
+    for number, row in enumerate(open_windows[:20]):
+        store.accept(row.window_uid, rev=0, op_id=f"accept-{number}")
+    store.close()
+
+    trained = moola(workspace.root, "finetune", "--store", "--labels", "all", "--epochs", "2",
+                    "--device", "cpu")  # fmt: skip
+    assert trained["state"] == "finished"
+
+    run = RunFolder(Path(trained["folder"]))
+    history = run.history()
+    assert [row["epoch"] for row in history] == [1, 2]
+    for row in history:
+        for shares in (row["loss_share"], row["grad_share"]):
+            assert tuple(shares) == TASKS
+            assert sum(shares.values()) == pytest.approx(1)
+
+    predictions = run.predictions()
+    assert predictions is not None
+    assert set(predictions["window_uid"]) == {row.window_uid for row in open_windows}
+    assert (predictions.groupby("window_uid").size() == WINDOW_LENGTH).all()
+    assert predictions["binary_prob"].between(0, 1).all()
+    assert predictions["countdown_bars"].notna().all()
+
+    criteria = moola(workspace.root, "evaluate", "--run", run.id)
+    assert [item["verdict"] in ("met", "not met", "undecided") for item in criteria] == [True] * 8
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    workspace = Workspace(tmp_path_factory.mktemp("sample") / "work")
+    moola(workspace.root, "sample")
+    return workspace
+
+
+@pytest.mark.slow
+def test_the_command_of_the_source_notes_runs_as_written(sample: Workspace) -> None:
+    trained = moola(
+        sample.root, "finetune", "--data", sample.label_file, "--epochs", "2", "--batch-size", "8",
+        "--device", "cpu", "--use-expansion-heads",
+    )  # fmt: skip
+    run = RunFolder(Path(trained["folder"]))
+    resolved = run.resolved()
+    assert resolved["n_windows"] == 174
+    assert resolved["n_groups"] < 174, "overlapping windows share a group"
+    assert resolved["n_cold"] == 0, "the sample's windows are found in its bars"
+    assert run.config().batch_size == 8
+
+    again = moola(
+        sample.root, "finetune", "--data", sample.label_file, "--pretrained-encoder",
+        run.path / "best.pt", "--freeze-encoder", "--epochs", "1", "--batch-size", "29",
+        "--device", "cpu", "--use-expansion-heads",
+    )  # fmt: skip
+    frozen = RunFolder(Path(again["folder"])).history()[0]
+    assert frozen["grad_share"] is None, "nothing pulls at a frozen encoder"
+
+
+@pytest.mark.slow
+def test_store_and_label_file_of_the_sample_are_the_same_data(sample: Workspace) -> None:
+    runs = [
+        RunFolder(Path(moola(sample.root, "finetune", *source, "--epochs", "1")["folder"]))
+        for source in (["--store"], ["--data", sample.label_file])
+    ]
+    hashes = [run.resolved()["data_hash"] for run in runs]
+    assert hashes[0] == hashes[1]
+    losses = [run.history()[0]["raw"] for run in runs]
+    assert losses[0] == losses[1], "same seed, same data, same numbers"
+
+
+@pytest.mark.slow
+def test_predict_tells_known_windows_from_new_ones(sample: Workspace, tmp_path: Path) -> None:
+    trained = moola(sample.root, "finetune", "--store", "--epochs", "1", "--device", "cpu")
+    out = tmp_path / "predictions.parquet"
+    answer = moola(sample.root, "predict", "--run", trained["run"], "--store", "--out", out)
+    table = pd.read_parquet(out)
+    assert answer["n_windows"] == table["window_uid"].nunique() == 174
+    assert set(table["split"]) == {"train", "val"}
+
+
+BAD_CALLS: list[tuple[list[str], str]] = [
+    (["finetune", "--data", "absent.parquet"], "absent.parquet"),
+    (["finetune", "--resume", "absent"], "should be a run folder"),
+    (["finetune", "--store"], "Training needs labelled windows"),
+    (["finetune", "--store", "--epochs", "0"], "epochs should be greater than 0"),
+    (["finetune", "--store", "--freeze-encoder"], "needs a pretrained_encoder"),
+    (["evaluate", "--run", "absent"], "should be a run folder"),
+    (["predict", "--run", "absent"], "should be a run folder"),
+    (["propose", "--series", "NQ"], "should be the id"),
+    (["import", "absent.csv"], "absent.csv"),
+]
+
+
+@pytest.mark.parametrize(("words", "sentence"), BAD_CALLS, ids=lambda value: " ".join(value[:3]))
+def test_bad_input_is_one_sentence_and_leaves_nothing(
+    words: list[str], sentence: str, tmp_path: Path
+) -> None:
+    answer = moola(tmp_path / "work", *words, code=2)
+    assert sentence in answer["error"]
+    assert "Traceback" not in answer["error"]
+    assert not list((tmp_path / "work").glob("runs/2*"))
+
+
+def test_a_device_that_is_not_there_stops_before_anything_starts(tmp_path: Path) -> None:
+    answer = moola(tmp_path / "work", "devices")
+    present = {item["key"] for item in answer["devices"]}
+    absent = next(key for key in ("mps", "cuda") if key not in present)
+    answer = moola(tmp_path / "work", "finetune", "--store", "--device", absent, code=2)
+    assert f"Found no {absent}" in answer["error"]
+    assert not (tmp_path / "work" / "runs").exists()
+
+
+def test_every_verb_has_help() -> None:
+    from moola.cli import VERBS
+
+    listed = subprocess.run(
+        [sys.executable, "-m", "moola", "--help"], cwd=ROOT, capture_output=True, text=True,
+        check=True,
+    ).stdout  # fmt: skip
+    assert all(verb in listed for verb in VERBS)
+    for verb in VERBS:
+        text = subprocess.run(
+            [sys.executable, "-m", "moola", verb, "--help"], cwd=ROOT, capture_output=True,
+            text=True, check=True,
+        ).stdout  # fmt: skip
+        assert "--workspace" in text
+        assert "--json" in text
+
+
+def test_doctor_says_what_it_found(tmp_path: Path) -> None:
+    answer = moola(tmp_path / "work", "doctor")
+    assert {item["name"] for item in answer["checks"]} >= {"python", "label store", "devices"}
+    assert all(item["ok"] for item in answer["checks"])
