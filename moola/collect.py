@@ -144,12 +144,14 @@ def _left_out(row: WindowView, labels: LabelChoice) -> str | None:
 
 
 def _from_view(view: WindowView) -> LabelledWindow:
-    source = view.proposals if view.state == "proposed" else view.spans
+    # a proposed window may also show spans that were labelled through a neighbour
+    proposals = view.proposals if view.state == "proposed" else ()
+    shown = sorted([*view.spans, *proposals], key=lambda item: item.start)
     return LabelledWindow(
         window_uid=view.window_uid,
         series_id=view.series_id,
         bar_start=view.bar_start,
-        spans=tuple(Span(item.start, item.end, item.type) for item in source),
+        spans=tuple(Span(item.start, item.end, item.type) for item in shown),
         cut=tuple((item.start, item.end) for item in view.cut_spans),
     )
 

@@ -163,13 +163,13 @@ def _place(
 ) -> list[Place]:
     feeds = [item for item in known.values() if item.kind == "feed"]
     places: dict[str, Place] = {}
-    for row in rows:
-        alone = alone_series_id(row.ohlc)
-        if alone not in places:
+    names = [alone_series_id(row.ohlc) for row in rows]
+    for row, name in zip(rows, names, strict=True):
+        if name not in places:
             # a window that came before its feed did keeps its place, and so its decisions
-            found = None if alone in known else _find(row.ohlc, feeds, bar_store)
-            places[alone] = found or Place(alone, 0)
-    return [places[alone_series_id(row.ohlc)] for row in rows]
+            found = None if name in known else _find(row.ohlc, feeds, bar_store)
+            places[name] = found or Place(name, 0)
+    return [places[name] for name in names]
 
 
 def _find(ohlc: NDArray[np.float64], feeds: Sequence[Series], bar_store: BarStore) -> Place | None:

@@ -157,7 +157,7 @@ def _put_spans(
     """Add the spans of one series' windows, then decide the windows that nobody has decided."""
     before = queries.live_spans(op.connection, op.annotator, series_ids={series_id})
     live = list(before)
-    row_of: dict[str, int] = {}
+    row_of: dict[str, tuple[int, str]] = {}
     known = _reviews_of_series(op, series_id)
     for item, span in [(owner, span) for owner in items for span in owner.spans]:
         rivals = [row for row in live if queries.overlaps(row, _span_row(op, item, span))]
@@ -168,10 +168,11 @@ def _put_spans(
             row = _span_row(op, item, span) | {"span_id": op.new_id()}
             op.put(spans, row)
             live.append(row)
-            row_of[row["span_id"]] = span.row
+            row_of[row["span_id"]] = (span.row, _uid(item))
         elif _repeats(rivals, _span_row(op, item, span)):
-            if (first := row_of.get(rivals[0]["span_id"])) is not None:
-                repaired.append(f"row {span.row} repeats the span of row {first}")
+            first, uid = row_of.get(rivals[0]["span_id"], (0, ""))
+            if uid == _uid(item):  # in an overlapping window it is simply seen twice
+                repaired.append(f"row {span.row} repeats row {first}; it was taken once")
         else:
             refused.append(RefusedRow(span.row, _overlap(item, span, rivals[0], row_of)))
     live.sort(key=lambda row: row["seq_start"])
@@ -202,10 +203,12 @@ def _repeats(rivals: Sequence[Row], row: Row) -> bool:
     return len(rivals) == 1 and all(rivals[0][name] == row[name] for name in same)
 
 
-def _overlap(item: ImportedWindow, span: ImportedSpan, rival: Row, row_of: dict[str, int]) -> str:
+def _overlap(
+    item: ImportedWindow, span: ImportedSpan, rival: Row, row_of: dict[str, tuple[int, str]]
+) -> str:
     first = item.bar_start
-    where = row_of.get(rival["span_id"])
-    owner = f"of row {where}" if where else "that is in the store already"
+    known = row_of.get(rival["span_id"])
+    owner = f"of row {known[0]}" if known else "that is in the store already"
     start, end = rival["seq_start"] - first, rival["seq_end"] - first
     return (
         f"{span.type} {span.start}..{span.end} contradicts the span {start}..{end} {rival['type']} "

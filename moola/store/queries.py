@@ -198,7 +198,7 @@ def _as_view(
     cut = [span for span in spans_near if not lies_inside(span, bar_start)]
     proposed = [item for item in proposals_near if lies_inside(item, bar_start)]
     still_open = _disjoint(proposed, spans_near)
-    derived: ReviewState = "proposed" if still_open else "unseen"
+    derived: ReviewState = "proposed" if proposed else "unseen"
     return WindowView(
         window_uid=row["window_uid"],
         series_id=row["series_id"],

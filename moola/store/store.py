@@ -50,8 +50,8 @@ class LabelStore(StoreReader):
             annotator=annotator,
             args={"source": source, "n_windows": len(windows)},
         )
-        told = {**answer, "repaired": tuple(answer["repaired"])}
-        return ImportSummary(**told, already_there=not is_new)
+        known = {"repaired": tuple(answer["repaired"]), "already_there": not is_new}
+        return ImportSummary(**{**answer, **known})
 
     def propose(
         self,
