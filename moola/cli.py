@@ -155,15 +155,14 @@ def _add_option(verb: argparse.ArgumentParser, name: str, default: Any) -> None:
 
 
 def _finetune(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
-    from moola import finetuning  # torch: loaded only where it is needed
+    resumed = runs.open_run(args.resume, workspace.runs_dir) if args.resume else None
+    config = resumed.config() if resumed else _config(args)
+    from moola import finetuning  # torch: loaded only where it is needed, and after the checks
 
-    if args.resume:
-        run = runs.open_run(args.resume, workspace.runs_dir)
-    else:
-        run = finetuning.prepare(
-            _config(args), workspace, runs_dir=args.out or workspace.runs_dir, name=args.name
-        )
-    bar = tqdm(total=run.config().epochs, unit="epoch", disable=not sys.stderr.isatty())
+    run = resumed or finetuning.prepare(
+        config, workspace, runs_dir=args.out or workspace.runs_dir, name=args.name
+    )
+    bar = tqdm(total=config.epochs, unit="epoch", disable=not sys.stderr.isatty())
 
     def advance(row: dict[str, Any]) -> None:
         bar.update(row["epoch"] - bar.n)
@@ -208,11 +207,11 @@ def _add_predict(verb: argparse.ArgumentParser) -> None:
 
 
 def _predict(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
-    from moola import finetuning
-
     run = runs.open_run(args.run, workspace.runs_dir)
     if (args.data or args.store) and not args.out:
         raise ConfigError("--out should name the Parquet file that --data or --store writes.")
+    from moola import finetuning
+
     frame, path = finetuning.predict(
         run,
         workspace,

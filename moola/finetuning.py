@@ -11,6 +11,7 @@ import os
 import platform
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from importlib import metadata
@@ -39,6 +40,7 @@ from moola.workspace import Workspace
 
 log = logging.getLogger("moola")
 
+HEARTBEAT_S = 2.0
 RECORDED_PACKAGES = ("torch", "numpy", "pandas", "numba", "streamlit")
 
 
@@ -120,11 +122,24 @@ def _run_steps(
         if on_progress:
             on_progress(row)
 
-    state = finetune(run, on_progress=report, stop=stopped)
+    state = finetune(run, on_progress=report, on_step=_Heartbeat(run), stop=stopped)
     if run.history():
         predict_run(run)
         evaluate.evaluate_run(run)
     return state
+
+
+class _Heartbeat:
+    """Stamps ``run.json`` now and then inside an epoch, which may take minutes."""
+
+    def __init__(self, run: RunFolder) -> None:
+        self._run = run
+        self._last = time.monotonic()
+
+    def __call__(self, n_done: int, n_planned: int) -> None:
+        if time.monotonic() - self._last >= HEARTBEAT_S:
+            self._run.write_status(step=n_done)
+            self._last = time.monotonic()
 
 
 def _examples(run: RunFolder, config: FinetuneConfig, workspace: Workspace) -> Examples:

@@ -134,12 +134,12 @@ BAD_CALLS: list[tuple[list[str], str]] = [
     (["finetune", "--store", "--freeze-encoder"], "needs a pretrained_encoder"),
     (["evaluate", "--run", "absent"], "should be a run folder"),
     (["predict", "--run", "absent"], "should be a run folder"),
-    (["propose", "--series", "NQ"], "should be the id"),
+    (["propose", "--series", "NQ"], "should have the id or symbol 'NQ'"),
     (["import", "absent.csv"], "absent.csv"),
 ]
 
 
-@pytest.mark.parametrize(("words", "sentence"), BAD_CALLS, ids=lambda value: " ".join(value[:3]))
+@pytest.mark.parametrize(("words", "sentence"), BAD_CALLS)
 def test_bad_input_is_one_sentence_and_leaves_nothing(
     words: list[str], sentence: str, tmp_path: Path
 ) -> None:

@@ -1,0 +1,146 @@
+"""The process around a training: killed, stopped, queued, failed, and continued."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from moola import launcher
+from moola.exceptions import RunError
+from moola.runs import RunFolder, list_runs
+from moola.workspace import Workspace
+from tests.toy import toy_examples, toy_run
+
+pytestmark = pytest.mark.slow
+
+PATIENCE_S = 90.0
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    workspace = Workspace(tmp_path / "work")
+    yield workspace
+    for run in list_runs(workspace.runs_dir):
+        status = run.status()
+        if status.is_live and status.pid:
+            psutil.Process(status.pid).kill()
+
+
+def long_run(workspace: Workspace, *, epochs: int = 400, seed: int = 0) -> RunFolder:
+    return toy_run(workspace.runs_dir, toy_examples(60), epochs=epochs, seed=seed)
+
+
+def wait_for(happened: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not happened():
+        assert time.monotonic() < deadline, f"waited in vain for: {what}"
+        time.sleep(0.05)
+
+
+def wait_until_training(run: RunFolder, *, epoch: int = 2) -> None:
+    wait_for(
+        lambda: run.status().state == "running" and run.status().epoch >= epoch,
+        f"{run.id} in epoch {epoch}; its log says: {run.log_tail()}",
+    )
+
+
+def wait_for_state(run: RunFolder, state: str) -> None:
+    wait_for(lambda: run.status().state == state, f"{run.id} {state}, not {run.status()}")
+
+
+def losses(run: RunFolder) -> list[dict[str, float]]:
+    return [row["raw"] for row in run.history()]
+
+
+def test_kill_9_is_seen_as_a_crash_and_resume_ends_with_the_same_losses(
+    workspace: Workspace,
+) -> None:
+    whole, killed = (long_run(workspace, epochs=12) for _ in range(2))
+    launcher.launch(whole, workspace)
+    wait_for_state(whole, "finished")
+
+    launcher.launch(killed, workspace)
+    wait_until_training(killed, epoch=3)
+    pid = killed.status().pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    wait_for_state(killed, "crashed")
+    assert "without saying why" in killed.status().message
+
+    n_logged = len(killed.history())
+    launcher.resume_run(killed, workspace)
+    wait_for_state(killed, "finished")
+    assert n_logged >= 3
+    for row, expected in zip(losses(killed), losses(whole), strict=True):
+        assert row == pytest.approx(expected, abs=1e-6)
+    assert killed.predictions() is not None
+    assert (killed.path / "success.json").exists()
+
+
+def test_stop_saves_and_says_stopped_and_leaves_predictions(workspace: Workspace) -> None:
+    run = long_run(workspace)
+    launcher.launch(run, workspace)
+    wait_until_training(run)
+    launcher.stop_run(run)
+    wait_for_state(run, "stopped")
+    assert (run.path / "last.pt").exists()
+    assert run.predictions() is not None
+    assert 2 <= len(run.history()) < 400
+
+
+def test_runs_queue_and_a_waiting_one_can_be_stopped(workspace: Workspace) -> None:
+    first, second, third = (long_run(workspace) for _ in range(3))
+    for run in (first, second, third):
+        launcher.launch(run, workspace)
+        wait_for(lambda run=run: run.status().pid is not None, f"{run.id} reports itself")
+    wait_until_training(first)
+    assert [run.status().state for run in (second, third)] == ["queued", "queued"]
+
+    launcher.stop_run(second)
+    wait_for_state(second, "stopped")
+    launcher.stop_run(first)
+    wait_until_training(third)
+    assert first.status().state == "stopped"
+
+
+def test_a_killed_run_frees_the_training_place(workspace: Workspace) -> None:
+    first, second = (long_run(workspace) for _ in range(2))
+    launcher.launch(first, workspace)
+    wait_until_training(first)
+    launcher.launch(second, workspace)
+    pid = first.status().pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    wait_until_training(second)
+
+
+def test_a_run_is_carried_by_one_process_only(workspace: Workspace) -> None:
+    run = long_run(workspace)
+    launcher.launch(run, workspace)
+    wait_until_training(run)
+    with (
+        pytest.raises(RunError, match="already carried by another process"),
+        launcher.training_turn(run, stopped=lambda: False),
+    ):
+        pass
+    with pytest.raises(RunError, match="should be stopped before it is resumed"):
+        launcher.resume_run(run, workspace)
+
+
+def test_a_damaged_checkpoint_fails_the_run_with_its_reason(workspace: Workspace) -> None:
+    run = long_run(workspace, epochs=3)
+    (run.path / "last.pt").write_bytes(b"not a checkpoint")
+    launcher.launch(run, workspace)
+    wait_for_state(run, "failed")
+    assert "last.pt" in run.status().message
+    assert "Traceback" not in run.status().message
+
+
+def test_the_devices_are_asked_of_a_process_of_their_own() -> None:
+    assert "cpu" in {item["key"] for item in launcher.list_devices()}
