@@ -274,8 +274,8 @@ def _nothing_left_behind(store: LabelStore, bar_store: BarStore) -> Iterator[Wri
     except BaseException:
         used = _used_bars(store)
         for key in created:
-            if key not in used:
-                bar_store.path(key).unlink(missing_ok=True)
+            if key not in used and bar_store.path(key).exists():
+                bar_store.path(key).unlink()
         raise
 
 

@@ -109,11 +109,14 @@ def refuse_rows(rows: Sequence[RefusedRow], n_rows: int, where: str) -> None:
 def listed(names: Sequence[str]) -> str:
     """Return column names for a message, the first dozen of them."""
     more = f" and {len(names) - SHOWN_COLUMNS} more" if len(names) > SHOWN_COLUMNS else ""
-    return ", ".join(names[:SHOWN_COLUMNS]) + more if names else "no columns"
+    shown = (name if len(name) <= 40 else f"{name[:39]}…" for name in names[:SHOWN_COLUMNS])
+    return ", ".join(shown) + more if names else "no columns"
 
 
 def one_line(error: Exception) -> str:
     """Return the first line of another library's message, to end a sentence with."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(".") if lines else type(error).__name__
 
@@ -132,7 +135,6 @@ def _read_csv(
                 dtype=dict.fromkeys(text_columns, str),
                 index_col=False,
                 skipinitialspace=True,
-                float_precision="round_trip",
                 low_memory=False,
             )
     except pd.errors.EmptyDataError as error:
