@@ -18,6 +18,7 @@ from moola.exceptions import MoolaError
 from moola.runs import RunFolder
 from moola.schema import SPAN_TYPES, WINDOW_LENGTH
 
+Floats = NDArray[np.float64]
 DISAGREEMENT_BARS = 3
 """A decoded edge further than this from its label is worth a second look."""
 
@@ -33,87 +34,125 @@ OUTCOME_HELP: dict[Outcome, str] = {
 MISSED_BARS = WINDOW_LENGTH
 """Error of a window where only one of label and prediction has a span: worse than any edge."""
 
-DEFAULT_S_PER_WINDOW = 0.005
+DEFAULT_S_PER_WINDOW = 0.003
 """Seconds a training window takes per epoch on one CPU core, until a run on this machine says."""
 
 
 # ---- what a run got right and wrong
 
 
-def window_errors(examples: Examples, predictions: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per predicted window, worst first.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowError:
+    """Label and prediction of one window; spans are inclusive, ``NO_SPAN`` (-1) where none is."""
+
+    window_uid: str
+    split: str
+    start: int
+    end: int
+    type: str
+    predicted_start: int
+    predicted_end: int
+    predicted_type: str
+    confidence: float
+    error_bars: int
+    outcome: Outcome
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether the window has a labelled span."""
+        return self.start != NO_SPAN
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """What the per-bar heads say in one window; None for a run without them."""
+
+    binary_prob: Floats | None  # (105,)
+    countdown_bars: Floats | None  # (105,)
+
+
+@dataclass(frozen=True, eq=False)
+class CountdownErrors:
+    """Absolute countdown errors at D distances (start - bar) from the labelled start, in bars."""
+
+    distance_bars: NDArray[np.int64]  # (D,)
+    mae_bars: Floats  # (D,)
+    p90_bars: Floats  # (D,)
+    n_windows: NDArray[np.int64]  # (D,)
+
+
+def window_errors(examples: Examples, predictions: pd.DataFrame) -> list[WindowError]:
+    """Return label and prediction of every predicted window, worst first.
 
     A window with several labelled spans is compared with the one nearest to the decoded span.
-
-    Returns
-    -------
-    DataFrame
-        ``window_uid, series_id, bar_start, split, start, end, type, predicted_start,
-        predicted_end, predicted_type, confidence, error_bars, outcome``; spans are inclusive and
-        ``NO_SPAN`` (-1) where there is none.
     """
-    decoded = _per_window(predictions)
-    rows = [
-        _compare(examples, rows, decoded.loc[uid])
+    decoded = {row["window_uid"]: row for row in _first_rows(predictions)}
+    errors = [
+        _compare(examples, rows, decoded[uid])
         for uid, rows in _rows_of_windows(examples).items()
-        if uid in decoded.index
+        if uid in decoded
     ]
-    table = pd.DataFrame(rows, columns=_ERROR_COLUMNS)
-    return table.sort_values(
-        ["error_bars", "confidence"], ascending=[False, True], kind="stable", ignore_index=True
+    return sorted(errors, key=lambda error: (-error.error_bars, error.confidence))
+
+
+def curves_by_window(predictions: pd.DataFrame) -> dict[str, Curves]:
+    """Return the per-bar predictions of every window, in the order of the bars."""
+    table = predictions.sort_values(by=["window_uid", "bar"])
+    uids = table["window_uid"].to_numpy(str)[::WINDOW_LENGTH]
+    columns = (_per_bar(table, name) for name in ("binary_prob", "countdown_bars"))
+    return {str(uid): Curves(*values) for uid, *values in zip(uids, *columns, strict=True)}
+
+
+def disagreements(errors: Iterable[WindowError]) -> dict[str, int]:
+    """Return the error in bars of each window whose decoded span contradicts its label."""
+    return {e.window_uid: e.error_bars for e in errors if e.error_bars > DISAGREEMENT_BARS}
+
+
+def type_confusion(errors: Iterable[WindowError]) -> NDArray[np.int64]:
+    """Return (3, 3) counts of windows: labelled type in the rows, predicted in the columns."""
+    counts = np.zeros((len(SPAN_TYPES), len(SPAN_TYPES)), np.int64)
+    index = {name: i for i, name in enumerate(SPAN_TYPES)}
+    for error in errors:
+        if error.is_labelled:
+            counts[index[error.type], index[error.predicted_type]] += 1
+    return counts
+
+
+def countdown_errors(
+    errors: Iterable[WindowError], curves: Mapping[str, Curves]
+) -> CountdownErrors | None:
+    """Return the countdown's error by distance, -20..20; None if no window can tell."""
+    limit = COUNTDOWN_CLIP_BARS
+    table = np.full((0, 2 * limit + 1), np.nan)
+    for error in errors:
+        countdown = curves[error.window_uid].countdown_bars
+        if error.is_labelled and countdown is not None:
+            distance = error.start - np.arange(WINDOW_LENGTH)
+            near = np.abs(distance) <= limit
+            row = np.full(2 * limit + 1, np.nan)
+            miss = np.abs(np.clip(countdown, -limit, limit) - distance)
+            row[distance[near] + limit] = miss[near]
+            table = np.vstack([table, row])
+    seen = np.isfinite(table).any(axis=0)
+    if not seen.any():
+        return None
+    return CountdownErrors(
+        distance_bars=np.arange(-limit, limit + 1)[seen],
+        mae_bars=np.nanmean(table[:, seen], axis=0),
+        p90_bars=np.nanquantile(table[:, seen], 0.9, axis=0),
+        n_windows=np.isfinite(table[:, seen]).sum(axis=0),
     )
 
 
-_ERROR_COLUMNS = [
-    "window_uid", "series_id", "bar_start", "split", "start", "end", "type", "predicted_start",
-    "predicted_end", "predicted_type", "confidence", "error_bars", "outcome",
-]  # fmt: skip
+def _per_bar(table: pd.DataFrame, name: str) -> Iterable[Floats | None]:
+    values = table[name].to_numpy(float).reshape(-1, WINDOW_LENGTH)
+    return [None if np.isnan(row).all() else row for row in values]
 
 
-def disagreements(errors: pd.DataFrame) -> dict[str, int]:
-    """Return the error in bars of each window whose decoded span contradicts its label."""
-    wrong = errors[errors["error_bars"] > DISAGREEMENT_BARS]
-    return dict(zip(wrong["window_uid"], wrong["error_bars"].astype(int), strict=True))
-
-
-def type_confusion(errors: pd.DataFrame) -> pd.DataFrame:
-    """Return (3, 3) counts of windows: labelled type in the rows, predicted in the columns."""
-    labelled = errors[errors["start"] != NO_SPAN]
-    counts = pd.crosstab(labelled["type"], labelled["predicted_type"])
-    names = list(SPAN_TYPES)
-    return counts.reindex(index=names, columns=names, fill_value=0).astype(int)
-
-
-def countdown_error_by_distance(errors: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
-    """Return the countdown's absolute error by distance to the labelled start.
-
-    Returns
-    -------
-    DataFrame
-        ``distance_bars`` (start - bar, -20..20), ``mae_bars``, ``p90_bars``, ``n_windows``.
-    """
-    columns = ["distance_bars", "mae_bars", "p90_bars", "n_windows"]
-    start = errors[errors["start"] != NO_SPAN].set_index("window_uid")["start"]
-    known = predictions[predictions["window_uid"].isin(start.index)]
-    known = known[known["countdown_bars"].notna()]
-    if known.empty:
-        return pd.DataFrame(columns=columns)
-    limit = COUNTDOWN_CLIP_BARS
-    distance = known["window_uid"].map(start) - known["bar"].astype(int)
-    error = (known["countdown_bars"].clip(-limit, limit) - distance).abs()
-    near = distance.abs() <= limit
-    grouped = error[near].astype(float).groupby(distance[near].astype(int))
-    table = grouped.agg(["mean", lambda e: e.quantile(0.9), "size"]).reset_index()
-    return table.set_axis(columns, axis=1)
-
-
-def curves(predictions: pd.DataFrame, window_uid: str) -> pd.DataFrame:
-    """Return the rows of one window in the order of its bars."""
-    return predictions[predictions["window_uid"] == window_uid].sort_values("bar")
-
-
-def _per_window(predictions: pd.DataFrame) -> pd.DataFrame:
-    return predictions.drop_duplicates("window_uid").set_index("window_uid")
+def _first_rows(predictions: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return one row per window: what is said of a window stands on each of its bars."""
+    rows: list[dict[Any, Any]] = predictions.drop_duplicates("window_uid").to_dict("records")
+    return rows
 
 
 def _rows_of_windows(examples: Examples) -> dict[str, list[int]]:
@@ -123,25 +162,23 @@ def _rows_of_windows(examples: Examples) -> dict[str, list[int]]:
     return rows
 
 
-def _compare(examples: Examples, rows: list[int], decoded: pd.Series) -> tuple[Any, ...]:
+def _compare(examples: Examples, rows: list[int], decoded: Mapping[str, Any]) -> WindowError:
     predicted = (int(decoded["start"]), int(decoded["end"]))
     row = min(rows, key=lambda r: _error_bars(_label(examples, r), predicted))
     label = _label(examples, row)
     error_bars = _error_bars(label, predicted)
-    type_id = int(examples.type_id[row])
-    probabilities = [decoded[f"prob_{name}"] for name in SPAN_TYPES]
-    return (
-        str(examples.window_uid[row]),
-        str(examples.series_id[row]),
-        int(examples.bar_start[row]),
-        decoded["split"],
-        *label,
-        SPAN_TYPES[type_id] if type_id != NO_SPAN else "",
-        *predicted,
-        SPAN_TYPES[int(np.argmax(probabilities))],
-        float(decoded["confidence"]),
-        error_bars,
-        _outcome(label, predicted, error_bars),
+    return WindowError(
+        window_uid=str(examples.window_uid[row]),
+        split=str(decoded["split"]),
+        start=label[0],
+        end=label[1],
+        type="" if label[0] == NO_SPAN else SPAN_TYPES[examples.type_id[row]],
+        predicted_start=predicted[0],
+        predicted_end=predicted[1],
+        predicted_type=max(SPAN_TYPES, key=lambda name: decoded[f"prob_{name}"]),
+        confidence=float(decoded["confidence"]),
+        error_bars=error_bars,
+        outcome=_outcome(label, predicted, error_bars),
     )
 
 
@@ -235,7 +272,7 @@ def thinned(history: Sequence[Mapping[str, Any]], *, n_max: int = 200) -> list[M
     return list(history[::-1][:: max(1, step)][::-1])
 
 
-def series_of(history: Sequence[Mapping[str, Any]], metric: str) -> NDArray[np.float64]:
+def series_of(history: Sequence[Mapping[str, Any]], metric: str) -> Floats:
     """Return the values of one metric over the epochs, without the epochs that lack it."""
     values = [(row.get("metrics") or {}).get(metric) for row in history]
     return np.array([value for value in values if value is not None], float)

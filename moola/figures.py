@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
+from moola.diagnostics import CountdownErrors
 from moola.schema import SPAN_TYPES, TASK_NAMES, TASKS, Task
 from moola.silence import target_shares
 
@@ -26,7 +27,6 @@ TASK_COLORS: dict[Task, str] = {
 """Told apart with every common colour blindness, and at least 3:1 on white and on the dark page."""
 
 POINTER_BAND = (0.6, 0.8)
-NO_SKILL = 0.05
 _MUTED = "#808894"
 _FAINT = "rgba(128, 136, 148, 0.45)"
 _LEGEND = {"orientation": "h", "y": -0.24, "yanchor": "top", "x": 0, "traceorder": "normal"}
@@ -43,20 +43,11 @@ def loss_shares(history: Sequence[Mapping[str, Any]], *, epochs: int) -> go.Figu
         Planned epochs: the axis ends there, so that the distance still to go can be seen.
     """
     figure = _shares(history, "loss_share", "Loss share", epochs)
+    figure.update_layout(title_subtitle_text="Pointers should end between the dashed lines")
     for edge in POINTER_BAND:
         # Two lines on top of each other stay visible on every colour and on both themes.
         figure.add_hline(edge, line={"color": "white", "width": 3}, opacity=0.85)
         figure.add_hline(edge, line={"color": "#1b2430", "width": 1.5, "dash": "dash"})
-    figure.add_annotation(
-        text="pointers should end<br>between 60 and 80 %",
-        x=1,
-        xref="paper",
-        y=0.7,
-        xanchor="right",
-        showarrow=False,
-        align="right",
-        visible=bool(history) and history[-1]["epoch"] < 0.7 * epochs,
-    )
     return figure
 
 
@@ -66,7 +57,8 @@ def gradient_shares(history: Sequence[Mapping[str, Any]], *, epochs: int) -> go.
     if history and not rows:
         note = "Not measured: the encoder is frozen,<br>so no task moves it."
         return _empty("Gradient share on the encoder", note)
-    return _shares(rows, "grad_share", "Gradient share on the encoder", epochs)
+    figure = _shares(rows, "grad_share", "Gradient share on the encoder", epochs)
+    return figure.update_layout(title_subtitle_text="Who moves the shared layers, and how much")
 
 
 def raw_losses(history: Sequence[Mapping[str, Any]], *, epochs: int) -> go.Figure:
@@ -90,7 +82,10 @@ def raw_losses(history: Sequence[Mapping[str, Any]], *, epochs: int) -> go.Figur
     figure.update_xaxes(range=_epoch_range(epochs), nticks=6)
     figure.update_yaxes(rangemode="tozero", nticks=4)
     figure.update_xaxes(title_text="epoch", row=2)
-    return _finished(figure, "Raw losses, training (line) and validation (dotted)", height=400)
+    figure.update_annotations(font_size=12)
+    figure = _finished(figure, "Raw losses", height=400)
+    figure.update_layout(margin_t=96)
+    return figure.update_layout(title_subtitle_text="Line: training. Dotted: held-out windows")
 
 
 def skill(history: Sequence[Mapping[str, Any]], *, epochs: int) -> go.Figure:
@@ -99,16 +94,20 @@ def skill(history: Sequence[Mapping[str, Any]], *, epochs: int) -> go.Figure:
         return _empty("Skill", "No epoch has finished yet.")
     figure = go.Figure([_line(history, "skill", task) for task in _tasks_of(history, "skill")])
     figure.add_hline(0, line={"color": _MUTED, "width": 1.2})
-    figure.add_hline(NO_SKILL, line={"color": _MUTED, "width": 1, "dash": "dot"})
     figure.update_xaxes(range=_epoch_range(epochs), title_text="epoch", nticks=8)
-    figure.update_yaxes(range=[-0.5, 1], title_text="skill (0 = a constant, 1 = perfect)")
-    figure.update_layout(legend=_LEGEND)
-    return _finished(figure, "Skill on held-out windows", height=400)
+    figure.update_yaxes(range=[-0.5, 1], title_text="skill (1 = perfect)")
+    figure = _finished(figure, "Skill", height=400, legend=True)
+    return figure.update_layout(
+        title_subtitle_text="On held-out windows. 0: no better than a constant"
+    )
 
 
-def confusion_matrix(counts: pd.DataFrame) -> go.Figure:
-    """Return labelled (rows) against predicted types (columns); shade is the share of the row."""
-    total = counts.to_numpy(float)
+def confusion_matrix(counts: NDArray[np.int64]) -> go.Figure:
+    """Return labelled types (rows of (3, 3) counts) against predicted ones (columns).
+
+    The shade is the share of the row.
+    """
+    total = counts.astype(float)
     if not total.sum():
         return _empty("Type: label against prediction", "No labelled window to compare.")
     share = total / np.maximum(total.sum(axis=1, keepdims=True), 1)
@@ -136,40 +135,34 @@ def confusion_matrix(counts: pd.DataFrame) -> go.Figure:
                 y=label,
                 text=f"<b>{total[row, col]:.0f}</b><br>{share[row, col]:.0%}",
                 showarrow=False,
-                font={"color": "white"} if share[row, col] > 0.55 else {},
+                font={"size": 13} | ({"color": "white"} if share[row, col] > 0.55 else {}),
             )
     figure.update_xaxes(title_text="predicted", showgrid=False)
     figure.update_yaxes(title_text="labelled", autorange="reversed", showgrid=False)
-    return _finished(figure, "Type: label against prediction", height=340)
+    figure = _finished(figure, "Type: label against prediction", height=340)
+    return figure.update_layout(title_subtitle_text="Held-out windows")
 
 
-def countdown_error(table: pd.DataFrame) -> go.Figure:
-    """Return the countdown's absolute error by distance to the labelled start, in bars.
-
-    Parameters
-    ----------
-    table
-        Columns ``distance_bars, mae_bars, p90_bars, n_windows``
-        (`moola.diagnostics.countdown_error_by_distance`).
-    """
+def countdown_error(errors: CountdownErrors | None) -> go.Figure:
+    """Return the countdown's absolute error by distance to the labelled start, in bars."""
     title = "Countdown error by distance to the start"
-    if table.empty:
+    if errors is None:
         return _empty(title, "No countdown predicted for a labelled window.")
-    color, x = TASK_COLORS["countdown"], table["distance_bars"]
+    color, x = TASK_COLORS["countdown"], errors.distance_bars
     figure = go.Figure(
         [
             go.Scatter(
                 x=x,
-                y=table["p90_bars"],
+                y=errors.p90_bars,
                 name="9 of 10 windows below",
                 line={"color": color, "width": 1, "dash": "dot"},
                 hovertemplate="%{y:.1f} bars",
             ),
             go.Scatter(
                 x=x,
-                y=table["mae_bars"],
+                y=errors.mae_bars,
                 name="mean",
-                customdata=table["n_windows"],
+                customdata=errors.n_windows,
                 line={"color": color, "width": 2.2},
                 hovertemplate="%{y:.1f} bars, %{customdata} windows",
             ),
@@ -181,8 +174,11 @@ def countdown_error(table: pd.DataFrame) -> go.Figure:
         title_text="bars to the labelled start (negative: after it)", autorange="reversed"
     )
     figure.update_yaxes(title_text="absolute error (bars)", rangemode="tozero")
-    figure.update_layout(legend=_LEGEND | {"y": -0.3}, hovermode="x unified")
-    return _finished(figure, title, height=340)
+    figure.update_layout(hovermode="x unified")
+    figure = _finished(figure, title, height=340, legend=True)
+    return figure.update_layout(
+        title_subtitle_text="Held-out windows; dashed: the target of 5 bars"
+    )
 
 
 _SPLIT_NAMES = {"raw": "training", "val_raw": "validation"}
@@ -206,17 +202,17 @@ def _shares(history: Sequence[Mapping[str, Any]], key: str, title: str, epochs: 
                 x=x,
                 y=[row[key].get(task) for row in history],
                 name=f"{TASK_NAMES[task]} ({target:.0%})",
-                width=width * (0.94 if epochs < 80 else 1),
+                width=width * (0.94 if epochs <= 30 else 1),
                 marker={"color": TASK_COLORS[task], "line": {"width": 0}},
                 hovertemplate="%{y:.1%}",
             )
             for task, target in targets.items()
         ]
     )
-    figure.update_layout(barmode="stack", hovermode="x unified", legend=_LEGEND)
+    figure.update_layout(barmode="stack", hovermode="x unified")
     figure.update_xaxes(range=_epoch_range(epochs), title_text="epoch", nticks=8)
     figure.update_yaxes(range=[0, 1], tickformat=".0%", tickvals=[0, 0.2, 0.4, 0.6, 0.8, 1])
-    return _finished(figure, title, height=360)
+    return _finished(figure, title, height=360, legend=True)
 
 
 def _line(history: Sequence[Mapping[str, Any]], key: str, task: Task) -> go.Scatter:
@@ -242,12 +238,13 @@ def _empty(title: str, note: str) -> go.Figure:
     return _finished(figure, title, height=360)
 
 
-def _finished(figure: go.Figure, title: str, *, height: int) -> go.Figure:
+def _finished(figure: go.Figure, title: str, *, height: int, legend: bool = False) -> go.Figure:
     figure.update_layout(
-        title={"text": title, "font": {"size": 15}, "x": 0, "xanchor": "left"},
+        title={"text": title, "font": {"size": 14}, "subtitle": {"font": {"size": 12}}},
         height=height,
-        margin={"l": 8, "r": 8, "t": 46, "b": 8},
-        showlegend=figure.layout.legend.orientation == "h",
+        margin={"l": 8, "r": 8, "t": 72, "b": 8},
+        showlegend=legend,
+        legend=_LEGEND,
         hoverlabel={"namelength": -1},
         dragmode=False,
     )

@@ -13,7 +13,7 @@ from moola import diagnostics
 from moola.config import FinetuneConfig
 from moola.examples import NO_SPAN, Examples
 from moola.runs import RunFolder, create_run
-from moola.schema import SPAN_TYPES, WINDOW_LENGTH
+from moola.schema import WINDOW_LENGTH
 
 
 def examples_of(labels: list[tuple[str, int, int, int]]) -> Examples:
@@ -72,15 +72,13 @@ def test_every_outcome_has_its_error(label, decoded, error_bars, outcome) -> Non
     errors = diagnostics.window_errors(
         examples_of([("w", *label, type_id)]), predicted("w", *decoded)
     )
-    assert (errors["error_bars"].item(), errors["outcome"].item()) == (error_bars, outcome)
+    assert [(e.error_bars, e.outcome) for e in errors] == [(error_bars, outcome)]
 
 
 def test_a_window_with_two_spans_is_compared_with_the_nearer_one() -> None:
     examples = examples_of([("w", 10, 15, 0), ("w", 80, 90, 2)])
-    errors = diagnostics.window_errors(examples, predicted("w", 79, 90))
-    assert errors[["start", "end", "type", "error_bars"]].values.tolist() == [
-        [80, 90, "reversal", 1]
-    ]
+    (error,) = diagnostics.window_errors(examples, predicted("w", 79, 90))
+    assert (error.start, error.end, error.type, error.error_bars) == (80, 90, "reversal", 1)
 
 
 def test_windows_are_listed_worst_first() -> None:
@@ -89,32 +87,32 @@ def test_windows_are_listed_worst_first() -> None:
         [predicted("good", 50, 65), predicted("bad", 40, 65), predicted("lost", -1, -1)]
     )
     errors = diagnostics.window_errors(examples, predictions)
-    assert errors["window_uid"].tolist() == ["lost", "bad", "good"]
+    assert [e.window_uid for e in errors] == ["lost", "bad", "good"]
     assert diagnostics.disagreements(errors) == {"lost": WINDOW_LENGTH, "bad": 10}
 
 
 def test_windows_without_prediction_are_left_out() -> None:
     examples = examples_of([("a", 50, 65, 0), ("b", 50, 65, 0)])
     errors = diagnostics.window_errors(examples, predicted("a", 50, 65))
-    assert errors["window_uid"].tolist() == ["a"]
+    assert [e.window_uid for e in errors] == ["a"]
 
 
 def test_confusion_counts_labelled_windows_by_most_probable_type() -> None:
     examples = examples_of([("a", 5, 9, 0), ("b", 5, 9, 1), ("c", NO_SPAN, NO_SPAN, NO_SPAN)])
     predictions = pd.concat([predicted(uid, 5, 9) for uid in "abc"])
     table = diagnostics.type_confusion(diagnostics.window_errors(examples, predictions))
-    assert table.index.tolist() == table.columns.tolist() == list(SPAN_TYPES)
-    assert table.to_numpy().tolist() == [[0, 1, 0], [0, 1, 0], [0, 0, 0]]
+    assert table.tolist() == [[0, 1, 0], [0, 1, 0], [0, 0, 0]]
 
 
 def test_countdown_error_is_measured_at_the_distance_to_the_labelled_start() -> None:
     examples = examples_of([("w", 50, 65, 0)])
     predictions = predicted("w", 52, 65)  # the countdown points two bars too late
     errors = diagnostics.window_errors(examples, predictions)
-    table = diagnostics.countdown_error_by_distance(errors, predictions)
-    assert table["distance_bars"].tolist() == list(range(-20, 21))
-    by_distance = table.set_index("distance_bars")["mae_bars"]
-    assert by_distance[[-20, 0, 18]].tolist() == [2.0, 2.0, 2.0]
+    found = diagnostics.countdown_errors(errors, diagnostics.curves_by_window(predictions))
+    assert found is not None
+    by_distance = dict(zip(found.distance_bars.tolist(), found.mae_bars.tolist(), strict=True))
+    assert list(by_distance) == list(range(-20, 21))
+    assert [by_distance[d] for d in (-20, 0, 18)] == [2.0, 2.0, 2.0]
     assert by_distance[20] == 0  # beyond 20 bars the countdown is cut, so nothing is wrong there
 
 
@@ -122,7 +120,14 @@ def test_a_run_without_countdown_head_has_no_countdown_error() -> None:
     examples = examples_of([("w", 50, 65, 0)])
     predictions = predicted("w", 50, 65, countdown_bars=np.nan)
     errors = diagnostics.window_errors(examples, predictions)
-    assert diagnostics.countdown_error_by_distance(errors, predictions).empty
+    assert diagnostics.countdown_errors(errors, diagnostics.curves_by_window(predictions)) is None
+
+
+def test_curves_are_in_bar_order_whatever_the_order_of_the_table() -> None:
+    shuffled = predicted("w", 50, 65).sample(frac=1, random_state=0)
+    countdown = diagnostics.curves_by_window(shuffled)["w"].countdown_bars
+    assert countdown is not None
+    assert countdown[[0, 50, 104]].tolist() == [50, 0, -54]
 
 
 def test_an_epoch_is_as_long_as_the_median_one() -> None:

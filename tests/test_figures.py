@@ -5,26 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
 from moola import figures
-from moola.schema import SPAN_TYPES, TASK_NAMES, TASKS
+from moola.diagnostics import CountdownErrors
+from moola.schema import TASK_NAMES, TASKS
 
 PAGE_BACKGROUNDS = ("#ffffff", "#0f141b")
 
 
 def epoch_row(epoch: int, tasks: tuple[str, ...] = TASKS, **changes: Any) -> dict[str, Any]:
     share = dict.fromkeys(tasks, 1 / len(tasks))
-    loss = {task: 0.5 / epoch for task in tasks}
+    loss = dict.fromkeys(tasks, 0.5 / epoch)
     return {
         "epoch": epoch,
         "raw": loss,
         "val_raw": loss,
         "loss_share": share,
         "grad_share": share,
-        "skill": {task: 1 - 1 / epoch for task in tasks},
+        "skill": dict.fromkeys(tasks, 1 - 1 / epoch),
     } | changes
 
 
@@ -90,32 +90,30 @@ def test_missing_values_of_a_row_leave_a_hole_instead_of_failing() -> None:
 
 
 def test_confusion_matrix_prints_every_count() -> None:
-    counts = pd.DataFrame(
-        [[5, 1, 0], [2, 8, 0], [0, 0, 0]], index=list(SPAN_TYPES), columns=list(SPAN_TYPES)
-    )
-    figure = figures.confusion_matrix(counts)
+    figure = figures.confusion_matrix(np.array([[5, 1, 0], [2, 8, 0], [0, 0, 0]]))
     assert "<b>8</b><br>80%" in notes(figure)
     assert figure.layout.xaxis.title.text == "predicted"
 
 
 def test_confusion_matrix_of_nothing_is_a_note() -> None:
-    empty = pd.DataFrame(0, index=list(SPAN_TYPES), columns=list(SPAN_TYPES))
-    assert "No labelled window" in notes(figures.confusion_matrix(empty))
+    assert "No labelled window" in notes(figures.confusion_matrix(np.zeros((3, 3), int)))
 
 
 def test_countdown_error_runs_from_before_the_start_to_after_it() -> None:
-    table = pd.DataFrame(
-        {"distance_bars": [-1, 0, 1], "mae_bars": [1.0, 0.5, 2.0], "p90_bars": [2.0, 1.0, 3.0],
-         "n_windows": [4, 4, 4]}
-    )  # fmt: skip
-    figure = figures.countdown_error(table)
+    figure = figures.countdown_error(
+        CountdownErrors(
+            distance_bars=np.array([-1, 0, 1]),
+            mae_bars=np.array([1.0, 0.5, 2.0]),
+            p90_bars=np.array([2.0, 1.0, 3.0]),
+            n_windows=np.array([4, 4, 4]),
+        )
+    )
     assert figure.layout.xaxis.autorange == "reversed"
     assert list(figure.data[1].y) == [1.0, 0.5, 2.0]
 
 
 def test_countdown_error_of_nothing_is_a_note() -> None:
-    empty = pd.DataFrame(columns=["distance_bars", "mae_bars", "p90_bars", "n_windows"])
-    assert "No countdown" in notes(figures.countdown_error(empty))
+    assert "No countdown" in notes(figures.countdown_error(None))
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Literal
 
 import streamlit as st
+from streamlit.components.v2 import component
 
 Tone = Literal["good", "bad", "warn", "live", "open", "none"]
 N_SHOWN = 120
 """Rows sent to the browser: a longer list is cut around the current row."""
 
 _HERE = Path(__file__).parent
-_mount = st.components.v2.component(
+_mount = component(
     "moola_picker",
     html='<div class="picker" role="listbox" data-testid="picker"></div>',
     css=(_HERE / "picker.css").read_text(encoding="utf-8"),
@@ -59,7 +60,7 @@ def mount(
         on_pick_change=lambda: _deliver(key, on_pick),
     )
     if len(shown) < len(ids):
-        st.caption(f"Rows {first + 1:,}–{first + len(shown):,} of {len(ids):,}")
+        st.caption(f"Shown: {first + 1:,} – {first + len(shown):,} of {len(ids):,}")
 
 
 def _first_shown(ids: Sequence[str], current: str | None) -> int:

@@ -66,12 +66,21 @@ class SpanChart {
   show(data, trigger) {
     this.trigger = trigger;
     const sameWindow = this.data?.id === data.id;
-    if (!sameWindow) this.waiting = this.queued = this.drag = null;
+    if (!sameWindow) {
+      this.waiting = this.queued = this.drag = null;
+      // The arrows nudged the old window's span; in the new one they are the page's again.
+      this.host.getRootNode().activeElement?.blur();
+    }
     if (this.waiting && (data.ack === this.waiting.op || Date.now() > this.waiting.until)) this.waiting = null;
     this.data = data;
     if (this.drag) return;
     if (!this.waiting && !this.queued) this.span = this.activeSpan();
-    this.draw();
+    // Only another window or pane needs new elements: handles keep their focus over an edit.
+    const { id, bars, times, panes, tick, editable } = data;
+    const picture = JSON.stringify([id, bars, times, panes, tick, editable]);
+    if (picture === this.picture) this.paint();
+    else this.draw();
+    this.picture = picture;
     if (!this.waiting && this.queued) {
       const next = this.queued;
       this.queued = null;

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
+from streamlit.components.v2 import component
 
 from moola.figures import TASK_COLORS
 
@@ -31,7 +32,7 @@ def bundle() -> str:
     return chart.replace(GEOMETRY_IMPORT, module)
 
 
-_mount = st.components.v2.component(
+_mount = component(
     "moola_span_chart",
     html='<div class="span-chart"></div>',
     css=(HERE / "span_chart.css").read_text(encoding="utf-8"),

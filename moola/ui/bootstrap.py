@@ -1,0 +1,74 @@
+"""Fill an empty workspace with the generated sample when the app is opened for the first time."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import streamlit as st
+
+from moola import sample
+from moola.bars import BarStore
+from moola.store import LabelStore
+from moola.workspace import Workspace
+
+POLL_S = 0.1
+
+
+class SampleJob(threading.Thread):
+    """Writes the sample in a thread of its own.
+
+    A reload of the page ends the script that runs at that moment; it must not end the writing
+    halfway. The thread never touches streamlit.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        super().__init__(daemon=False)
+        self.workspace = workspace
+        self.message = "starting"
+        self.error: Exception | None = None
+
+    def run(self) -> None:
+        """Write the sample; keep what went wrong for the page to raise."""
+        try:
+            store = LabelStore.open(self.workspace.store_url)
+            bars = BarStore(self.workspace.bars_dir)
+            sample.write_sample(self.workspace, store, bars, progress=self._note)
+        except Exception as error:  # raised again where it can be shown
+            self.error = error
+
+    def _note(self, message: str) -> None:
+        self.message = message
+
+
+def is_empty(workspace: Workspace) -> bool:
+    """Return whether nobody has used this workspace; a database of one's own is never filled."""
+    return workspace.database_url is None and not (workspace.root / "moola.db").exists()
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _jobs() -> dict[Workspace, SampleJob]:
+    return {}
+
+
+def fill_empty_workspace(workspace: Workspace) -> None:
+    """Write the sample if the workspace is empty, with a note of the progress meanwhile."""
+    jobs = _jobs()
+    if workspace not in jobs and not is_empty(workspace):
+        return
+    if workspace not in jobs:
+        jobs[workspace] = SampleJob(workspace)
+        jobs[workspace].start()
+    job = jobs[workspace]
+    note = st.empty()
+    while job.is_alive():
+        note.info(
+            "This workspace is empty, so a generated sample is written. It takes a few seconds: "
+            f"{job.message}…",
+            icon=":material/hourglass_top:",
+        )
+        time.sleep(POLL_S)
+    note.empty()
+    jobs.pop(workspace, None)  # another tab may have waited for the same job
+    if job.error:
+        raise job.error

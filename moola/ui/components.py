@@ -1,0 +1,96 @@
+"""Small shared parts of the pages: headings, chips, messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from moola.exceptions import ConflictError, ImportRefused, MoolaError
+from moola.runs import RunState
+from moola.schema import ReviewState
+from moola.ui.picker import Tone
+from moola.workspace import Workspace
+
+BadgeColor = Literal["red", "orange", "blue", "green", "violet", "gray"]
+
+STATE_TONES: dict[ReviewState, Tone] = {
+    "unseen": "none",
+    "proposed": "open",
+    "verified": "good",
+    "edited": "good",
+    "rejected": "bad",
+    "flagged": "warn",
+    "stale": "warn",
+}
+RUN_TONES: dict[RunState, Tone] = {
+    "queued": "open",
+    "running": "live",
+    "finished": "good",
+    "stopped": "none",
+    "failed": "bad",
+    "crashed": "bad",
+    "damaged": "bad",
+}
+_BADGE_COLORS: dict[Tone, BadgeColor] = {
+    "good": "green",
+    "bad": "red",
+    "warn": "orange",
+    "live": "blue",
+    "open": "blue",
+    "none": "gray",
+}
+
+
+@contextmanager
+def problems() -> Iterator[None]:
+    """Show a `MoolaError` as one sentence; anything else is a bug and crashes loudly."""
+    try:
+        yield
+    except ConflictError as error:
+        st.warning(str(error), icon=":material/sync_problem:")
+    except ImportRefused as error:
+        rows = "".join(f"\n- {row}" for row in error.rows[:10])
+        st.error(f"{error}{rows}", icon=":material/error:")
+    except MoolaError as error:
+        st.error(str(error), icon=":material/error:")
+
+
+def heading(title: str, question: str, workspace: Workspace) -> None:
+    """Title, the question that the page answers, and whether the data is generated."""
+    note = ""
+    if workspace.sample_marker.exists():
+        note = " :orange-badge[generated sample data, no real market]"
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        st.markdown(f"### {title}", anchors=False, width="content")
+        st.markdown(f":small[:gray[{question}]]{note}", width="content")
+
+
+def badge(text: str, tone: Tone) -> str:
+    """Return markdown of a coloured chip."""
+    return f":{_BADGE_COLORS[tone]}-badge[{text}]"
+
+
+def no_windows(workspace: Workspace) -> None:
+    """Say how windows get into an empty workspace."""
+    st.info("There are no windows in this workspace yet.", icon=":material/candlestick_chart:")
+    st.markdown("Import labelled windows or bars, or write the generated sample:")
+    where = f" --workspace {workspace.root}"
+    st.code(f"python -m moola import FILE{where}\npython -m moola sample{where}", language="shell")
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    >>> counted(1, "window"), counted(1200, "window")
+    ('1 window', '1,200 windows')
+    """
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def chart(figure: go.Figure, *, key: str) -> None:
+    """Draw an analytical figure; an identical figure keeps its place in the browser."""
+    st.plotly_chart(figure, key=key, config={"displayModeBar": False})

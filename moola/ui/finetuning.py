@@ -1,0 +1,90 @@
+"""The Fine-tune page's right side: the data of the run, its length, Start."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from moola import diagnostics, launcher
+from moola.collect import DataSummary
+from moola.config import FinetuneConfig
+from moola.exceptions import MoolaError
+from moola.ui import cache, components, run_parts, state
+from moola.workspace import Workspace
+
+
+def panel(workspace: Workspace, values: dict[str, Any]) -> None:
+    """Draw what the chosen data holds, the estimate, and Start; a wrong option says why not."""
+    st.markdown("##### Data of this run")
+    config = summary = None
+    problem = ""
+    try:
+        config = FinetuneConfig.from_dict(values)
+        summary = _summary(workspace, config)
+        _show_summary(summary)
+        st.caption(_estimate(config, summary))
+    except MoolaError as error:
+        problem = str(error)
+        st.error(problem, icon=":material/error:")
+    st.button(
+        "Start fine-tuning",
+        key="finetune_start",
+        type="primary",
+        icon=":material/play_arrow:",
+        width="stretch",
+        disabled=bool(problem) or summary is None or summary.n_spans == 0,
+        on_click=partial(_start, workspace, config),
+    )
+    state.show_notice(otherwise="Training goes on when this tab, or the app, is closed.")
+
+
+def _summary(workspace: Workspace, config: FinetuneConfig) -> DataSummary:
+    newest = cache.store(workspace.store_url).events(limit=1)
+    path = config.data_path()
+    version = path.stat().st_mtime_ns if path and path.exists() else 0
+    return cache.data_summary(
+        workspace, config.data, config.labels, (newest[0].seq if newest else 0, version)
+    )
+
+
+def _show_summary(summary: DataSummary) -> None:
+    figures = {
+        "Windows": (summary.n_windows, "105-bar windows to train and check on"),
+        "Spans": (summary.n_spans, "labelled expansions; a window can hold several"),
+        "Groups": (summary.n_groups, "windows that share bars form a group; a group is never split "
+                   "between training and held-out windows"),
+    }  # fmt: skip
+    for column, (name, (value, help_text)) in zip(
+        st.columns(3, wrap=False), figures.items(), strict=True
+    ):
+        column.metric(name, f"{value:,}", help=help_text)
+    notes = []
+    if summary.n_negatives:
+        notes.append(
+            f"{components.counted(summary.n_negatives, 'window')} without a span, as negative"
+        )
+    if summary.n_cold:
+        notes.append(
+            f"{components.counted(summary.n_cold, 'window')} with too few bars before: cold"
+        )
+    left_out = ", ".join(f"{n:,} {why.replace('_', ' ')}" for why, n in summary.left_out.items())
+    notes.append(f"left out: {left_out}" if left_out else "nothing left out")
+    st.caption(". ".join(note[0].upper() + note[1:] for note in notes) + ".")
+
+
+def _estimate(config: FinetuneConfig, summary: DataSummary) -> str:
+    pace = diagnostics.measured_pace(run_parts.runs()[:10], device=config.device)
+    n_train = max(summary.n_spans + summary.n_negatives, 1) * (1 - config.val_fraction)
+    seconds = pace.s_per_window * n_train * config.epochs
+    duration = diagnostics.duration_text(seconds)
+    return f"About **{duration}** for {config.epochs} epochs ({pace.source})."
+
+
+def _start(workspace: Workspace, config: FinetuneConfig | None) -> None:
+    if config is None:
+        return
+    with state.reporting():
+        run = launcher.start_run(workspace, config)
+        state.say(f"Started {run_parts.name_of(run)}")

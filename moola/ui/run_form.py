@@ -1,0 +1,174 @@
+"""The form of a fine-tuning: one widget per option of `FinetuneConfig`, with the option's help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from moola.config import FinetuneConfig, option_type
+from moola.exceptions import DeviceError
+from moola.runs import list_runs
+from moola.schema import TASK_NAMES, TASKS
+from moola.ui import cache
+from moola.workspace import Workspace
+
+PRESETS = {"Quick look, 5 epochs": 5, "Full, 60 epochs": 60}
+MAIN = ("data", "labels", "epochs", "device", "balance", "weights")
+OPTIONS = {option.name: option for option in fields(FinetuneConfig)}
+LABELS = {
+    "data": "Train on",
+    "labels": "Which windows",
+    "lr": "Learning rate",
+    "clip_norm": "Gradient norm limit",
+    "use_expansion_heads": "Per-bar heads (binary and countdown)",
+    "val_fraction": "Held-out share",
+    "countdown": "Countdown target",
+    "balance": "Loss balance",
+}
+STORE_NAME = "the label store"
+BALANCE_HELP = {
+    "epoch": "Every task's weight follows its loss of the epoch before: the loss shares stay near "
+    "70/10/10/10 however the losses fall.",
+    "initial": "Weights are set once, from the losses before training; shares drift when one task "
+    "learns faster than the others.",
+    "kendall": "Every task learns its own uncertainty; it needs many steps and knows no targets.",
+    "manual": "The four weights below, the same in every epoch.",
+    "raw": "Weights 0.7/0.1/0.1/0.1 on the losses as they are; the largest loss takes the most.",
+}
+
+
+def draw(workspace: Workspace) -> dict[str, Any]:
+    """Draw the form; return the chosen value of every option."""
+    _presets()
+    values: dict[str, Any] = {}
+    with st.container(key="finetune_main"):
+        left, right = st.columns(2, gap="medium")
+        for i, name in enumerate(name for name in MAIN if name != "weights"):
+            with (left, right)[i % 2]:
+                values[name] = _widget(name, workspace)
+        st.caption(BALANCE_HELP[values["balance"]])
+        if values["balance"] == "manual":
+            values["weights"] = _weights()
+    with st.expander("More options"):
+        left, right = st.columns(2, gap="medium")
+        for i, name in enumerate(name for name in OPTIONS if name not in MAIN):
+            with (left, right)[i % 2]:
+                values[name] = _widget(name, workspace)
+    return values
+
+
+def _presets() -> None:
+    def choose() -> None:
+        if preset := st.session_state["finetune_preset"]:
+            st.session_state["finetune_epochs"] = PRESETS[preset]
+
+    st.segmented_control(
+        "Preset",
+        list(PRESETS),
+        key="finetune_preset",
+        on_change=choose,
+        label_visibility="collapsed",
+        persist_state="session",
+    )
+
+
+def _widget(name: str, workspace: Workspace) -> Any:
+    """Draw the widget that fits an option's type."""
+    if name == "data":
+        return _path(name, _label_files(workspace), none=STORE_NAME)
+    if name == "pretrained_encoder":
+        return _path(name, _encoders(workspace), none="none: start from random weights")
+    if name == "device":
+        return _device()
+    default: Any = OPTIONS[name].default
+    choices = FinetuneConfig.choices().get(name)
+    if choices:
+        return st.selectbox(options=choices, index=choices.index(default), **_shared(name))
+    kind = option_type(name)
+    if kind is bool:
+        return st.toggle(value=default, **_shared(name))
+    if kind is int:
+        return st.number_input(value=default, min_value=0, step=1, **_shared(name))
+    return st.number_input(
+        value=default, min_value=0.0, step=default / 2, format="%.4g", **_shared(name)
+    )
+
+
+def _shared(name: str) -> dict[str, Any]:
+    """Return what every widget of an option has: label, help, key."""
+    label = LABELS.get(name, name.replace("_", " ").capitalize())
+    help_text = OPTIONS[name].metadata["help"].replace("%%", "%")
+    help_text = help_text[0].upper() + help_text[1:]
+    return {
+        "label": label,
+        "help": help_text,
+        "key": f"finetune_{name}",
+        "persist_state": "session",
+    }
+
+
+def _path(name: str, paths: Sequence[Path], *, none: str) -> str | None:
+    chosen = st.selectbox(
+        options=[none, *map(str, paths)],
+        format_func=lambda value: value if value == none else _short(Path(value)),
+        accept_new_options=True,
+        **_shared(name),
+    )
+    return None if chosen in (none, None) else chosen
+
+
+def _short(path: Path) -> str:
+    return "/".join(path.parts[-2:])
+
+
+def _label_files(workspace: Workspace) -> list[Path]:
+    return sorted(workspace.label_file.parent.glob("*.parquet"))
+
+
+def _encoders(workspace: Workspace) -> list[Path]:
+    runs = [run.path / "best.pt" for run in list_runs(workspace.runs_dir)]
+    return sorted(workspace.artifacts_dir.glob("*.pt")) + [path for path in runs if path.exists()]
+
+
+def _device() -> str:
+    asked = cache.devices()
+    names: dict[str, str] = {"auto": "auto: the fastest one found"}
+    if asked.done():
+        try:
+            names |= {found["key"]: f"{found['key']}: {found['name']}" for found in asked.result()}
+        except DeviceError as error:
+            st.warning(str(error))
+    chosen = st.selectbox(
+        options=list(names), format_func=lambda key: str(names.get(key, key)), **_shared("device")
+    )
+    if not asked.done():
+        _rerun_when(asked.done)
+    return chosen
+
+
+def _rerun_when(done: Callable[[], bool]) -> None:
+    @st.fragment(run_every=0.5)
+    def wait() -> None:
+        st.caption("Looking for devices…")
+        if done():
+            st.rerun()
+
+    wait()
+
+
+def _weights() -> tuple[Any, ...]:
+    defaults: Any = OPTIONS["weights"].default
+    return tuple(
+        column.number_input(
+            TASK_NAMES[task],
+            min_value=0.0,
+            value=default,
+            key=f"finetune_weight_{task}",
+            persist_state="session",
+        )
+        for column, task, default in zip(st.columns(4), TASKS, defaults, strict=True)
+    )

@@ -1,0 +1,129 @@
+"""The Loss shares page of one run: it follows the run while it is live."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from moola import diagnostics, figures, silence
+from moola.evaluate import SCORED_GOALS
+from moola.runs import RunFolder, RunStatus
+from moola.schema import TASK_NAMES
+from moola.ui import components, run_parts, state
+
+TICK_S = 1.0
+
+
+def monitor(run: RunFolder) -> None:
+    """Draw the run; look for a new epoch every second while it is live.
+
+    A figure is made of the epochs alone, so between two epochs it is identical and the browser
+    keeps it; what changes with the clock stands in captions.
+    """
+    is_live = run.status().is_live
+
+    @st.fragment(run_every=TICK_S if is_live else None)
+    def body() -> None:
+        status = run.status()
+        with components.problems():
+            _draw(run, status)
+        if is_live and not status.is_live:
+            st.rerun()  # one full run ends the timer
+
+    body()
+
+
+def _draw(run: RunFolder, status: RunStatus) -> None:
+    _header(run, status)
+    history = run.history()
+    epochs = status.epochs or (history[-1]["epoch"] if history else 1)
+    if history:
+        _verdicts(history)
+    rows = diagnostics.thinned(history)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        components.chart(figures.loss_shares(rows, epochs=epochs), key=f"shares_loss_{run.id}")
+    with right:
+        components.chart(figures.gradient_shares(rows, epochs=epochs), key=f"shares_grad_{run.id}")
+    if history:
+        _metrics(history)
+        left, right = st.columns(2, gap="medium")
+        with left:
+            components.chart(figures.skill(rows, epochs=epochs), key=f"shares_skill_{run.id}")
+        with right:
+            components.chart(figures.raw_losses(rows, epochs=epochs), key=f"shares_raw_{run.id}")
+    with st.expander("Log", expanded=status.state in ("failed", "crashed")):
+        st.code(run.log_tail(20) or "The process has printed nothing yet.", language=None)
+
+
+def _header(run: RunFolder, status: RunStatus) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        name = f"**{run_parts.name_of(run)}** {run_parts.chip(status)}"
+        if status.state == "damaged":
+            st.markdown(name, width="content")
+        else:
+            st.markdown(f"{name} :small[:gray[{_facts(run, status)}]]", width="content")
+        st.space("stretch")
+        run_parts.controls(run, status, key="shares")
+    state.show_notice()
+    if status.state in ("failed", "crashed", "damaged"):
+        st.error(status.message, icon=":material/error:")
+    elif status.message:
+        st.caption(status.message)
+    if status.state not in ("finished", "damaged"):
+        run_parts.progress(run, status)
+
+
+def _facts(run: RunFolder, status: RunStatus) -> str:
+    config, resolved = run.config(), run.resolved()
+    facts = [
+        f"balance {config.balance}",
+        f"seed {config.seed}",
+        resolved.get("device", config.device),
+    ]
+    if "n_train" in resolved:
+        facts.append(f"{resolved['n_train']:,} training, {resolved['n_val']:,} held-out windows")
+    if config.freeze_encoder:
+        facts.append("encoder frozen: the balance hardly changes what is learned")
+    if status.is_live and status.heartbeat_age_s is not None:
+        facts.append(f"last sign of life {status.heartbeat_age_s:.0f} s ago")
+    return " · ".join(facts)
+
+
+def _verdicts(history: Sequence[Mapping[str, Any]]) -> None:
+    """Say which tasks are silent, or that none is, and where the pointers stand."""
+    silent = silence.silenced_tasks(history)
+    for found in silent:
+        st.warning(str(found), icon=":material/volume_off:")
+    share = history[-1]["loss_share"]
+    low, high = figures.POINTER_BAND
+    inside = low <= share["ptr"] <= high
+    band = components.badge(
+        "in the band" if inside else "outside the band", "good" if inside else "warn"
+    )
+    rest = "" if silent else "No task is silent. "
+    shares = ", ".join(f"{TASK_NAMES[task]} {value:.0%}" for task, value in share.items())
+    st.markdown(
+        f":small[{rest}Pointers take {share['ptr']:.0%} of the loss {band} "
+        f"at epoch {history[-1]['epoch']} ({shares}).]"
+    )
+
+
+def _metrics(history: Sequence[Mapping[str, Any]]) -> None:
+    """One tile per metric: its newest value, its target, its course."""
+    for column, goal in zip(st.columns(len(SCORED_GOALS)), SCORED_GOALS, strict=True):
+        values = diagnostics.series_of(history, goal.key)
+        if not values.size:
+            continue
+        newest = float(values[-1])
+        column.metric(
+            goal.name,
+            goal.line().show(newest),
+            delta=f"target {goal.target}",
+            delta_color="green" if goal.verdict(newest, newest) == "met" else "gray",
+            delta_arrow="off",
+            chart_data=values.tolist() if len(values) > 1 else None,
+            border=True,
+        )
