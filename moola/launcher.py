@@ -6,6 +6,7 @@ processes, so there is no scheduler that could die. One run trains at a time in 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -21,7 +22,7 @@ from filelock import FileLock, Timeout
 
 from moola.config import FinetuneConfig
 from moola.exceptions import DeviceError, RunError
-from moola.runs import RunFolder, create_run, list_runs
+from moola.runs import RunFolder, create_run, list_runs, now_iso
 from moola.workspace import Workspace
 
 PACKAGE_PARENT = Path(__file__).resolve().parents[1]
@@ -65,6 +66,9 @@ def launch(run: RunFolder, workspace: Workspace) -> int:
             start_new_session=True,
             env=_child_environment(workspace),
         )
+    with contextlib.suppress(psutil.NoSuchProcess):
+        created = psutil.Process(process.pid).create_time()
+        run.write_status(pid=process.pid, create_time=created)
     return process.pid
 
 
@@ -83,9 +87,22 @@ def stop_run(run: RunFolder) -> None:
     if process is None:
         return
     process.terminate()
-    timer = threading.Timer(KILL_AFTER_S, _kill, args=(process,))
-    timer.daemon = True
-    timer.start()
+    threading.Thread(target=_see_it_end, args=(run, process), daemon=True).start()
+
+
+def _see_it_end(run: RunFolder, process: psutil.Process) -> None:
+    """Kill a process that does not end by itself, and write down that this was a stop.
+
+    A process that is still loading its libraries ends at once and has no time to write that.
+    """
+    with contextlib.suppress(psutil.NoSuchProcess):
+        try:
+            process.wait(KILL_AFTER_S)
+        except psutil.TimeoutExpired:
+            process.kill()
+            process.wait()
+    if run.status().state == "crashed":
+        run.write_status(state="stopped", message="", ended_at=now_iso())
 
 
 def _process(run: RunFolder) -> psutil.Process | None:
@@ -96,12 +113,6 @@ def _process(run: RunFolder) -> psutil.Process | None:
         return psutil.Process(status.pid)
     except psutil.NoSuchProcess:
         return None
-
-
-def _kill(process: psutil.Process) -> None:
-    # psutil compares the creation time first, so a reused pid is never killed.
-    if process.is_running():
-        process.kill()
 
 
 @contextmanager

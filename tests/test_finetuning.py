@@ -94,12 +94,22 @@ def test_stop_saves_and_says_stopped_and_leaves_predictions(workspace: Workspace
     assert 2 <= len(run.history()) < 400
 
 
+def test_a_run_stopped_while_it_is_still_loading_is_stopped_not_crashed(
+    workspace: Workspace,
+) -> None:
+    run = long_run(workspace)
+    launcher.launch(run, workspace)
+    launcher.stop_run(run)
+    wait_for_state(run, "stopped")
+    assert run.history() == []
+
+
 def test_runs_queue_and_a_waiting_one_can_be_stopped(workspace: Workspace) -> None:
     first, second, third = (long_run(workspace) for _ in range(3))
     for run in (first, second, third):
         launcher.launch(run, workspace)
-        wait_for(lambda run=run: run.status().pid is not None, f"{run.id} reports itself")
     wait_until_training(first)
+    wait_for(lambda: (third.path / ".run.lock").exists(), "the last one waits for its turn")
     assert [run.status().state for run in (second, third)] == ["queued", "queued"]
 
     launcher.stop_run(second)

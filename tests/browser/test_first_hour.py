@@ -54,7 +54,7 @@ def drag_end_by_bars(page: Page, view: WindowView, n_bars: int) -> None:
     y = end["y"] + end["height"] / 2
     page.mouse.move(middle["e"], y)
     page.mouse.down()
-    page.mouse.move(middle["e"] + (n_bars - 0.5) * bar_width, y, steps=8)
+    page.mouse.move(middle["e"] + n_bars * bar_width, y, steps=8)
     page.mouse.up()
 
 
@@ -73,7 +73,7 @@ def test_label_train_watch_and_review(app: App, page: Page) -> None:
 
     # A fine-tuning of two epochs, started with one click.
     page.goto(f"{app.url}/finetune")
-    epochs = page.get_by_label("Epochs")
+    epochs = page.get_by_role("spinbutton", name="Epochs")
     epochs.fill("2")
     epochs.press("Enter")
     start = page.get_by_role("button", name="Start fine-tuning")
@@ -84,7 +84,7 @@ def test_label_train_watch_and_review(app: App, page: Page) -> None:
     # The share chart appears and the run finishes.
     page.goto(f"{app.url}/loss_shares")
     expect(page.locator(".js-plotly-plot").first).to_be_visible(timeout=TRAINING_TIMEOUT_MS)
-    expect(page.get_by_text("finished").first).to_be_visible(timeout=TRAINING_TIMEOUT_MS)
+    expect(page.get_by_text("finished", exact=True).first).to_be_visible(timeout=TRAINING_TIMEOUT_MS)
     (run,) = list_runs(app.workspace.runs_dir)
     assert [row["epoch"] for row in run.history()] == [1, 2]
 
@@ -111,5 +111,5 @@ def test_a_run_outlives_the_page_that_started_it(app: App, page: Page) -> None:
 
     page.goto(f"{app.url}/loss_shares")
     page.get_by_role("button", name="Stop").first.click()
-    expect(page.get_by_text("stopped").first).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("stopped", exact=True).first).to_be_visible(timeout=60_000)
     assert run.status().state == "stopped"
