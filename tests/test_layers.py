@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = [
     ["exceptions"],
     ["schema", "workspace"],
-    ["config", "labels", "examples", "shares"],
+    ["config", "labels", "examples", "shares", "history"],
     ["tables", "windows", "features", "splits", "proposals", "planting"],
     ["bars", "synthetic"],
     ["label_file"],

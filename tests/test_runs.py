@@ -12,7 +12,8 @@ import pytest
 
 from moola.config import FinetuneConfig
 from moola.exceptions import RunError
-from moola.runs import HistoryCursor, RunFolder, create_run, list_runs, open_run
+from moola.history import HistoryCursor
+from moola.runs import RunFolder, create_run, list_runs, open_run
 
 
 @pytest.fixture

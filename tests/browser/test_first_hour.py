@@ -84,7 +84,8 @@ def test_label_train_watch_and_review(app: App, page: Page) -> None:
     # The share chart appears and the run finishes.
     page.goto(f"{app.url}/loss_shares")
     expect(page.locator(".js-plotly-plot").first).to_be_visible(timeout=TRAINING_TIMEOUT_MS)
-    expect(page.get_by_text("finished", exact=True).first).to_be_visible(timeout=TRAINING_TIMEOUT_MS)
+    finished = page.get_by_text("finished", exact=True).first
+    expect(finished).to_be_visible(timeout=TRAINING_TIMEOUT_MS)
     (run,) = list_runs(app.workspace.runs_dir)
     assert [row["epoch"] for row in run.history()] == [1, 2]
 
