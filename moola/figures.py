@@ -200,7 +200,7 @@ def _shares(history: Sequence[Mapping[str, Any]], key: str, title: str, epochs: 
         [
             go.Bar(
                 x=x,
-                y=[row[key].get(task) for row in history],
+                y=[(row.get(key) or {}).get(task) for row in history],
                 name=f"{TASK_NAMES[task]} ({target:.0%})",
                 width=width * (0.94 if epochs <= 30 else 1),
                 marker={"color": TASK_COLORS[task], "line": {"width": 0}},

@@ -15,9 +15,11 @@ with components.problems():
         components.no_windows(workspace)
         st.stop()
     with st.sidebar:
-        uids = queue.sidebar(store)
+        rows = queue.filtered(store)
+    view = labelling.open_window(store, [row.window_uid for row in rows])
+    with st.sidebar:
+        queue.draw(rows)
         queue.find_proposals(store)
-    view = labelling.open_window(store, uids)
     if view is None:
         st.info("No window here yet. Find proposals in the sidebar, or change the filters.")
         st.stop()

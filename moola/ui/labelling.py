@@ -6,7 +6,6 @@ Callbacks write to the store at once and leave a message; the page then draws wh
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from functools import partial
 from typing import Any, Literal
 
@@ -14,7 +13,7 @@ import streamlit as st
 
 from moola.exceptions import StoreError
 from moola.schema import WINDOW_LENGTH, SpanType
-from moola.store import LabelStore, Series, WindowView
+from moola.store import LabelStore, Series, WindowRow, WindowView
 from moola.ui import cache, components, span_chart, state
 
 CHART = "windows_chart"
@@ -179,18 +178,22 @@ def choose_span(key: str | None) -> None:
 
 
 def chart_spans(view: WindowView) -> tuple[span_chart.ChartSpan, ...]:
-    """Return the labelled spans, or in a proposed window the proposals as drafts to accept."""
-    if view.spans or view.state != "proposed":
-        return tuple(
-            span_chart.ChartSpan(key=s.span_id, start=s.start, end=s.end, type=s.type)
-            for s in view.spans
-        )
-    return tuple(
+    """Return what Accept would verify: the labelled spans, and in an open window its proposals.
+
+    A proposed window may already hold spans, drawn through a window that overlaps it.
+    """
+    drafts = tuple(
         span_chart.ChartSpan(
             key=f"{DRAFT}{p.proposal_id}", start=p.start, end=p.end, type=p.type, draft=True
         )
         for p in view.proposals
+        if view.state == "proposed" or (view.state != "rejected" and not view.spans)
     )
+    spans = tuple(
+        span_chart.ChartSpan(key=s.span_id, start=s.start, end=s.end, type=s.type)
+        for s in view.spans
+    )
+    return drafts + spans
 
 
 def active_span(view: WindowView) -> span_chart.ChartSpan | None:
@@ -241,15 +244,10 @@ def _cut(start: int, end: int) -> dict[str, int]:
 # ---- words
 
 
-def name_of(view: WindowView) -> str:
-    """Return how a reader calls the window: its alias, or its time, or its place in the series."""
-    return window_name(
-        view.series_id, view.bar_start, view.start_ts, next(iter(view.aliases), None)
-    )
-
-
-def window_name(series_id: str, bar_start: int, start: datetime | None, alias: str | None) -> str:
-    """Return a short name for lists and messages."""
-    if alias:
-        return alias
-    return f"{start:%-d %b %Y %H:%M}" if start else f"{series_id} bar {bar_start:,}"
+def name_of(window: WindowRow) -> str:
+    """Return how a reader calls a window: its alias, or its time, or its place in the series."""
+    if window.alias:
+        return window.alias
+    if window.start_ts:
+        return f"{window.start_ts:%-d %b %Y %H:%M}"
+    return f"{window.series_id} bar {window.bar_start:,}"

@@ -20,8 +20,8 @@ STATES, TYPES, SERIES, RUN = (
 )
 
 
-def sidebar(store: LabelStore) -> list[str]:
-    """Draw the queue's filters and its list; return the ids of its windows, in order."""
+def filtered(store: LabelStore) -> list[WindowRow]:
+    """Draw the filters; return the windows that pass them, in the order of the queue."""
     every = cache.window_rows(state.workspace().store_url)
     states = _state_filter(Counter(row.state for row in every))
     with st.expander("More filters"):
@@ -35,12 +35,12 @@ def sidebar(store: LabelStore) -> list[str]:
         and (not types or set(types) & set(row.types))
         and (series_id is None or row.series_id == series_id)
     ]
-    errors = _disagreements(run) if run else None
-    if errors is not None:
-        rows = [row for row in rows if row.window_uid in errors]
-        rows.sort(key=lambda row: -errors[row.window_uid])
-    _list(rows, errors)
-    return [row.window_uid for row in rows]
+    if run is None:
+        return rows
+    errors = _disagreements(run.id)
+    return sorted(
+        (row for row in rows if row.window_uid in errors), key=lambda row: -errors[row.window_uid]
+    )
 
 
 def _series_filter(store: LabelStore) -> str | None:
@@ -90,23 +90,30 @@ def _run_filter() -> RunFolder | None:
     return runs.get(chosen) if chosen else None
 
 
-def _disagreements(run: RunFolder) -> dict[str, int]:
+def _disagreements(run_id: str | None) -> dict[str, int]:
+    """Return the error in bars of every window that the run reads otherwise."""
+    if run_id is None:
+        return {}
     with components.problems():
-        result = cache.run_result(run)
+        result = cache.run_result(RunFolder(state.workspace().runs_dir / run_id))
         return diagnostics.disagreements(result.errors) if result else {}
     return {}
 
 
-def _list(rows: list[WindowRow], errors: dict[str, int] | None) -> None:
-    by_id = {row.window_uid: row for row in rows}
-    st.caption(f"{components.counted(len(rows), 'window')} in the queue")
+def draw(rows: list[WindowRow]) -> None:
+    """Draw the list of windows with the place of the current one."""
     if not rows:
         st.info("No window passes these filters.")
         return
+    by_id = {row.window_uid: row for row in rows}
+    current = state.current_window()
+    place = f"{list(by_id).index(current) + 1:,} of " if current in by_id else ""
+    st.caption(f"{place}{components.counted(len(rows), 'window')} in the queue")
+    errors = _disagreements(st.session_state.get(RUN))
     picker.mount(
         list(by_id),
-        lambda uid: _as_row(by_id[uid], errors),
-        current=state.current_window(),
+        lambda uid: _as_row(by_id[uid], errors.get(uid)),
+        current=current,
         label="Windows in the queue",
         key="windows_queue_list",
         on_pick=_pick,
@@ -118,27 +125,36 @@ def _pick(window_uid: str) -> None:
     state.go_to(window_uid)
 
 
-def _as_row(row: WindowRow, errors: dict[str, int] | None) -> picker.Row:
+def _as_row(row: WindowRow, error_bars: int | None) -> picker.Row:
     what = [row.state]
     if row.types:
         what.append(", ".join(row.types))
     elif row.reason:
         what.append(row.reason.replace("_", " "))
-    if errors:
-        error = errors[row.window_uid]
-        what.append("no match" if error >= diagnostics.MISSED_BARS else f"{error} bars off")
-    title = labelling.window_name(row.series_id, row.bar_start, row.start_ts, row.alias)
-    return picker.Row(row.window_uid, title, " · ".join(what), components.STATE_TONES[row.state])
+    if error_bars is not None:
+        is_missed = error_bars >= diagnostics.MISSED_BARS
+        what.append("no match" if is_missed else f"{error_bars} bars off")
+    tone = components.STATE_TONES[row.state]
+    return picker.Row(row.window_uid, labelling.name_of(row), " · ".join(what), tone)
 
 
 def find_proposals(store: LabelStore) -> None:
     """Draw the search for expansions in unlabelled bars, with the rule in words."""
-    names = {s.series_id: _series_name(s) for s in store.series() if s.kind == "feed"}
-    if not names:
+    n_windows = Counter(row.series_id for row in cache.window_rows(state.workspace().store_url))
+    feeds = [series for series in store.series() if series.kind == "feed"]
+    if not feeds:
         return
+    # The series with the fewest windows comes first: it has most left to look at.
+    names = {
+        series.series_id: _series_name(series)
+        for series in sorted(feeds, key=lambda series: n_windows[series.series_id])
+    }
     with st.expander("Find proposals", icon=":material/search:"):
-        st.markdown(f":small[{proposals.RULE_TEXT}]")
-        series_id = st.selectbox("In series", list(names), format_func=lambda s: names[s])
+        with st.popover("The rule in words", type="tertiary"):
+            st.markdown(proposals.RULE_TEXT)
+        series_id = st.selectbox(
+            "In series", list(names), format_func=lambda s: names[s], key="windows_propose_in"
+        )
         st.button(
             "Find proposals",
             key="windows_propose",

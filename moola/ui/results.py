@@ -138,8 +138,7 @@ def choose_window(errors: Sequence[WindowError], names: Mapping[str, str]) -> st
 def names_of(workspace: Workspace) -> dict[str, str]:
     """Return how a reader calls each window of the store."""
     return {
-        row.window_uid: labelling.window_name(row.series_id, row.bar_start, row.start_ts, row.alias)
-        for row in cache.window_rows(workspace.store_url)
+        row.window_uid: labelling.name_of(row) for row in cache.window_rows(workspace.store_url)
     }
 
 

@@ -97,7 +97,9 @@ def _verdicts(history: Sequence[Mapping[str, Any]]) -> None:
     silent = silence.silenced_tasks(history)
     for found in silent:
         st.warning(str(found), icon=":material/volume_off:")
-    share = history[-1]["loss_share"]
+    share = history[-1].get("loss_share") or {}
+    if "ptr" not in share:
+        return
     low, high = figures.POINTER_BAND
     inside = low <= share["ptr"] <= high
     band = components.badge(

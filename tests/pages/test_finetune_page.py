@@ -1,0 +1,126 @@
+"""The Fine-tune page: what a run would learn from, its options, Start."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from moola import launcher
+from moola.config import FinetuneConfig
+from moola.exceptions import DeviceError
+from moola.runs import create_run
+from moola.workspace import Workspace
+from tests.pages.conftest import OpenPage, shown_text
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[FinetuneConfig]:
+    """Configs of the runs that were started, without the processes."""
+    configs: list[FinetuneConfig] = []
+
+    def start_run(workspace: Workspace, config: FinetuneConfig, **_options: Any) -> Any:
+        configs.append(config)
+        return create_run(workspace.runs_dir, config)
+
+    monkeypatch.setattr(launcher, "start_run", start_run)
+    return configs
+
+
+def start(app: AppTest) -> AppTest:
+    app.button(key="finetune_start").click().run()
+    assert not app.exception
+    return app
+
+
+def test_every_option_has_a_widget_with_help(open_page: OpenPage, sample: Workspace) -> None:
+    app = open_page(sample, "finetune")
+    app.selectbox(key="finetune_balance").set_value("manual").run()
+    widgets = [*app.selectbox, *app.number_input, *app.toggle]
+    drawn = {widget.key: widget for widget in widgets}
+    for option in fields(FinetuneConfig):
+        if option.name == "weights":
+            assert "finetune_weight_ptr" in drawn
+        else:
+            assert drawn[f"finetune_{option.name}"].help, option.name
+
+
+def test_the_form_starts_with_the_defaults(
+    open_page: OpenPage, sample: Workspace, started: list[FinetuneConfig]
+) -> None:
+    app = start(open_page(sample, "finetune"))
+    assert started == [FinetuneConfig()]
+    assert "Started" in shown_text(app)
+
+
+def test_options_reach_the_run(
+    open_page: OpenPage, sample: Workspace, started: list[FinetuneConfig]
+) -> None:
+    app = open_page(sample, "finetune")
+    app.number_input(key="finetune_epochs").set_value(3)
+    app.selectbox(key="finetune_balance").set_value("manual").run()
+    app.number_input(key="finetune_weight_type").set_value(2.0)
+    app.toggle(key="finetune_use_expansion_heads").set_value(False)
+    app.selectbox(key="finetune_device").set_value("cpu").run()
+    start(app)
+    assert started[0] == FinetuneConfig(
+        epochs=3, balance="manual", weights=(50, 1, 1, 2), use_expansion_heads=False, device="cpu"
+    )
+
+
+def test_the_summary_counts_windows_spans_and_groups(
+    open_page: OpenPage, sample: Workspace
+) -> None:
+    app = open_page(sample, "finetune")
+    numbers = {metric.label: metric.value for metric in app.metric}
+    assert numbers["Windows"] == "174"
+    assert int(numbers["Groups"]) < 174
+    assert "Nothing left out" in shown_text(app)
+
+
+def test_the_estimate_says_where_it_comes_from(open_page: OpenPage, sample: Workspace) -> None:
+    assert "measured in run" in shown_text(open_page(sample, "finetune"))
+
+
+def test_an_option_out_of_range_is_named_and_start_is_off(
+    open_page: OpenPage, sample: Workspace
+) -> None:
+    app = open_page(sample, "finetune")
+    app.number_input(key="finetune_epochs").set_value(0).run()
+    assert "epochs should be greater than 0" in app.error[0].value
+    assert app.button(key="finetune_start").disabled
+
+
+def test_a_frozen_encoder_needs_a_pretrained_one(open_page: OpenPage, sample: Workspace) -> None:
+    app = open_page(sample, "finetune")
+    app.toggle(key="finetune_freeze_encoder").set_value(True).run()
+    assert "freeze_encoder needs a pretrained_encoder" in app.error[0].value
+
+
+def test_a_preset_sets_the_epochs(open_page: OpenPage, sample: Workspace) -> None:
+    app = open_page(sample, "finetune")
+    app.segmented_control(key="finetune_preset").set_value("Quick look, 5 epochs").run()
+    assert app.number_input(key="finetune_epochs").value == 5
+
+
+def test_a_started_run_stands_in_the_list(
+    open_page: OpenPage, sample: Workspace, started: list[FinetuneConfig]
+) -> None:
+    app = start(open_page(sample, "finetune"))
+    assert "queued" in shown_text(app)
+    assert any(button.label == "Stop" for button in app.button)
+
+
+def test_a_failing_device_list_does_not_stop_the_page(
+    open_page: OpenPage, sample: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise DeviceError("The devices of this machine could not be listed: a test.")
+
+    monkeypatch.setattr(launcher, "list_devices", fail)
+    app = open_page(sample, "finetune").run()
+    assert not app.exception
+    assert "could not be listed" in shown_text(app)
+    assert not app.button(key="finetune_start").disabled

@@ -1,0 +1,101 @@
+"""The Review page: targets, windows by error, one window bar by bar."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from moola.examples import Examples
+from moola.labels import create_expansion_labels
+from moola.runs import RunFolder, list_runs
+from moola.workspace import Workspace
+from tests.pages.conftest import OpenPage, component_data, shown_text
+
+
+@pytest.fixture
+def run(sample: Workspace) -> RunFolder:
+    (found,) = list_runs(sample.runs_dir)
+    return found
+
+
+def row_of(examples: Examples, uid: str) -> int:
+    return examples.window_uid.tolist().index(uid)
+
+
+def test_the_success_table_shows_every_target_with_its_verdict(
+    open_page: OpenPage, sample: Workspace
+) -> None:
+    app = open_page(sample, "review")
+    (table,) = (element.value for element in app.markdown if "| Verdict |" in element.value)
+    assert table.count("\n") == 9
+    assert "of 8 targets met" in shown_text(app)
+    assert ":green-badge[met]" in table
+
+
+def test_the_list_holds_held_out_windows_worst_first(
+    open_page: OpenPage, sample: Workspace, run: RunFolder
+) -> None:
+    app = open_page(sample, "review")
+    listed = component_data(app, "rows", label="Windows of the run, worst first")["rows"]
+    examples = run.examples()
+    assert all(examples.is_val[row_of(examples, row["id"])] for row in listed)
+    assert listed[0]["detail"].startswith("missed")
+    assert len(listed) == len(set(examples.window_uid[examples.is_val].tolist()))
+
+
+def test_one_window_shows_predictions_beside_their_targets(
+    open_page: OpenPage, sample: Workspace, run: RunFolder
+) -> None:
+    app = open_page(sample, "review")
+    app.button(key="review_next").click().run()
+    assert not app.exception
+    chart = component_data(app, "bars")
+    examples = run.examples()
+    row = row_of(examples, chart["id"])
+    start, end = int(examples.start[row]), int(examples.end[row])
+    mask, countdown = create_expansion_labels(start, end)
+    probability, count = chart["panes"]
+    assert (probability["kind"], count["kind"]) == ("binary", "countdown")
+    assert len(probability["values"]) == len(count["values"]) == 105
+    assert probability["target"] == mask.tolist()
+    assert count["target"] == countdown.tolist()
+    assert not chart["editable"]
+    assert [(ref["start"], ref["end"]) for ref in chart["refs"]] == [(min(start + 2, end), end)]
+
+
+def test_a_run_without_per_bar_heads_has_no_panes(
+    open_page: OpenPage, sample: Workspace, run: RunFolder
+) -> None:
+    path = run.path / "predictions.parquet"
+    table = pd.read_parquet(path).assign(binary_prob=float("nan"), countdown_bars=float("nan"))
+    table.to_parquet(path, index=False)
+    app = open_page(sample, "review")
+    assert not app.exception
+    assert component_data(app, "bars")["panes"] == []
+
+
+def test_all_windows_can_be_listed(open_page: OpenPage, sample: Workspace, run: RunFolder) -> None:
+    app = open_page(sample, "review")
+    app.segmented_control(key="review_split").set_value("training").run()
+    chart = component_data(app, "bars")
+    examples = run.examples()
+    assert not examples.is_val[row_of(examples, chart["id"])]
+
+
+def test_a_window_opens_for_labelling(open_page: OpenPage, sample: Workspace) -> None:
+    app = open_page(sample, "review")
+    uid = component_data(app, "bars")["id"]
+    app.button(key="review_open").click().run()
+    assert not app.exception
+    chart = component_data(app, "bars")
+    assert (chart["id"], chart["editable"]) == (uid, True)
+
+
+def test_predictions_with_bars_missing_are_refused_in_one_sentence(
+    open_page: OpenPage, sample: Workspace, run: RunFolder
+) -> None:
+    path = run.path / "predictions.parquet"
+    pd.read_parquet(path).iloc[:-1].to_parquet(path, index=False)
+    app = open_page(sample, "review")
+    assert not app.exception
+    assert "105 bars of every window" in app.error[0].value
