@@ -216,12 +216,27 @@ def take_back(op: Operation, event: Event) -> None:
 
 
 def _check_restored(op: Operation) -> None:
+    """Refuse an undo whose rows no longer fit what others have added meanwhile."""
     for change in op.changes:
         row = change.after
-        if change.table == "span" and row and not row["deleted_at"] and _rivals(op, row):
+        if change.table == spans.name and row and not row["deleted_at"] and _rivals(op, row):
             raise ConflictError(
                 "The deletion of a span cannot be undone: another span lies on its bars now."
             )
+    for change in op.changes:
+        if change.table == reviews.name and change.after:
+            _check_decision(op, change.after)
+
+
+def _check_decision(op: Operation, review: Row) -> None:
+    view = queries.load_view(op.connection, review["window_uid"], op.annotator)
+    emptied = view.state in LABELLED_STATES and not view.spans
+    refuted = view.reason in TRUE_NEGATIVE_REASONS and view.spans
+    if emptied or refuted:
+        raise ConflictError(
+            f"The window {view.alias or view.window_uid} cannot be {view.state} again: its spans "
+            "have changed since."
+        )
 
 
 def _new_span(op: Operation, view: WindowView, start: int, end: int) -> Row:
