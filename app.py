@@ -11,7 +11,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from moola.ui import bootstrap, components, navigation
+from moola.ui import bootstrap, components, navigation, state
 from moola.workspace import DEFAULT_WORKSPACE, Workspace
 
 workspace = Workspace(
@@ -20,6 +20,7 @@ workspace = Workspace(
 )
 st.session_state["workspace"] = workspace
 page = navigation.declare()
+state.enter(page.title)
 with components.problems():
     bootstrap.fill_empty_workspace(workspace)
 page.run()

@@ -28,6 +28,12 @@ def panel(workspace: Workspace, values: dict[str, Any]) -> None:
     except MoolaError as error:
         problem = str(error)
         st.error(problem, icon=":material/error:")
+    st.text_input(
+        "Name",
+        key="finetune_name",
+        placeholder="Name of the run (optional)",
+        label_visibility="collapsed",
+    )
     st.button(
         "Start fine-tuning",
         key="finetune_start",
@@ -86,5 +92,6 @@ def _start(workspace: Workspace, config: FinetuneConfig | None) -> None:
     if config is None:
         return
     with state.reporting():
-        run = launcher.start_run(workspace, config)
-        state.say(f"Started {run_parts.name_of(run)}")
+        name = st.session_state.get("finetune_name") or None
+        run = launcher.start_run(workspace, config, name=name)
+        state.say(f"Started {run_parts.name_of(run)}", timed=False)

@@ -85,17 +85,16 @@ def _widget(name: str, workspace: Workspace) -> Any:
     if name == "device":
         return _device()
     default: Any = OPTIONS[name].default
-    choices = FinetuneConfig.choices().get(name)
-    if choices:
-        return st.selectbox(options=choices, index=choices.index(default), **_shared(name))
+    shared = _shared(name)
+    st.session_state.setdefault(shared["key"], default)  # a preset may have set it already
+    if choices := FinetuneConfig.choices().get(name):
+        return st.selectbox(options=choices, **shared)
     kind = option_type(name)
     if kind is bool:
-        return st.toggle(value=default, **_shared(name))
+        return st.toggle(**shared)
     if kind is int:
-        return st.number_input(value=default, min_value=0, step=1, **_shared(name))
-    return st.number_input(
-        value=default, min_value=0.0, step=default / 2, format="%.4g", **_shared(name)
-    )
+        return st.number_input(min_value=0, step=1, **shared)
+    return st.number_input(min_value=0.0, step=default / 2, format="%.4g", **shared)
 
 
 def _shared(name: str) -> dict[str, Any]:

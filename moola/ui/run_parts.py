@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import streamlit as st
 
 from moola import diagnostics, launcher
-from moola.runs import RunFolder, RunStatus, list_runs
+from moola.runs import LIVE_STATES, RunFolder, RunState, RunStatus, list_runs
 from moola.ui import components, picker, state
+
+N_WATCHED, N_ENDED = 20, 3
 
 
 def runs() -> list[RunFolder]:
     """Return the runs of the workspace, newest first."""
     return list_runs(state.workspace().runs_dir)
+
+
+def states() -> dict[str, RunState]:
+    """Return the state of the newest runs as of now."""
+    return {run.id: run.status().state for run in runs()[:N_WATCHED]}
+
+
+def any_live(found: Mapping[str, RunState]) -> bool:
+    """Return whether a run trains or waits."""
+    return any(name in LIVE_STATES for name in found.values())
 
 
 def chip(status: RunStatus) -> str:
@@ -56,8 +68,9 @@ def choose(found: Sequence[RunFolder], *, key: str) -> RunFolder:
 
 def _as_row(run: RunFolder) -> picker.Row:
     status = run.status()
-    progress = f"epoch {status.epoch} of {status.epochs}" if status.epochs else ""
-    detail = " · ".join(filter(None, [status.state, progress]))
+    # A live run's epochs stand beside its figures; the list is drawn once per state.
+    progress = f"epoch {status.epoch} of {status.epochs}" if not status.is_live else ""
+    detail = " · ".join(filter(None, [status.state, progress if status.epochs else ""]))
     return picker.Row(run.id, name_of(run), detail, components.RUN_TONES[status.state])
 
 
@@ -84,13 +97,13 @@ def controls(run: RunFolder, status: RunStatus, *, key: str) -> None:
 def _stop(run: RunFolder) -> None:
     with state.reporting():
         launcher.stop_run(run)
-        state.say(f"Asked {name_of(run)} to save and stop")
+        state.say(f"Asked {name_of(run)} to save and stop", timed=False)
 
 
 def _resume(run: RunFolder) -> None:
     with state.reporting():
         launcher.resume_run(run, state.workspace())
-        state.say(f"Resumed {name_of(run)}")
+        state.say(f"Resumed {name_of(run)}", timed=False)
 
 
 def progress(run: RunFolder, status: RunStatus) -> None:
@@ -112,19 +125,20 @@ def progress(run: RunFolder, status: RunStatus) -> None:
 
 
 def queue(*, key: str) -> None:
-    """Draw the live runs and the three newest others; it follows them while any is live."""
-    is_live = any(run.status().is_live for run in runs()[:20])
+    """Draw the live runs in their order and the newest others; follow them while any is live."""
+    before = states()
 
-    @st.fragment(run_every=1.0 if is_live else None)
+    @st.fragment(run_every=1.0 if any_live(before) else None)
     def body() -> None:
-        found = [(run, run.status()) for run in runs()[:20]]
+        found = [(run, run.status()) for run in runs()[:N_WATCHED]]
         live = [item for item in found if item[1].is_live]
-        for run, status in live[::-1] + [item for item in found if not item[1].is_live][:3]:
+        ended = [item for item in found if not item[1].is_live]
+        for run, status in live[::-1] + ended[:N_ENDED]:
             _queue_row(run, status, key=key)
         if not found:
             st.caption("No run yet.")
-        if is_live and not live:
-            st.rerun()
+        if any_live(before) and not live:
+            st.rerun()  # one full run ends the timer
 
     body()
 

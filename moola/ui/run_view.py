@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,24 +14,27 @@ from moola.runs import RunFolder, RunStatus
 from moola.schema import TASK_NAMES
 from moola.ui import components, run_parts, state
 
+EpochRow = dict[str, Any]
+
 TICK_S = 1.0
+REDRAW_S = 3.0
+"""A changed figure is drawn anew and blinks: with epochs of less than a second, not every time."""
 
 
 def monitor(run: RunFolder) -> None:
-    """Draw the run; look for a new epoch every second while it is live.
+    """Draw the run; look for news every second while any run is live.
 
-    A figure is made of the epochs alone, so between two epochs it is identical and the browser
-    keeps it; what changes with the clock stands in captions.
+    A figure is made of the epochs alone, so without a new epoch it is identical and the browser
+    keeps it; what changes with the clock stands in texts.
     """
-    is_live = run.status().is_live
+    before = run_parts.states()
 
-    @st.fragment(run_every=TICK_S if is_live else None)
+    @st.fragment(run_every=TICK_S if run_parts.any_live(before) else None)
     def body() -> None:
-        status = run.status()
+        if run_parts.states() != before:
+            st.rerun()  # one full run redraws the list and ends the timer when nothing is live
         with components.problems():
-            _draw(run, status)
-        if is_live and not status.is_live:
-            st.rerun()  # one full run ends the timer
+            _draw(run, run.status())
 
     body()
 
@@ -41,14 +45,15 @@ def _draw(run: RunFolder, status: RunStatus) -> None:
     epochs = status.epochs or (history[-1]["epoch"] if history else 1)
     if history:
         _verdicts(history)
-    rows = diagnostics.thinned(history)
+    shown = _due(run, history, is_live=status.is_live)
+    rows = diagnostics.thinned(shown)
     left, right = st.columns(2, gap="medium")
     with left:
         components.chart(figures.loss_shares(rows, epochs=epochs), key=f"shares_loss_{run.id}")
     with right:
         components.chart(figures.gradient_shares(rows, epochs=epochs), key=f"shares_grad_{run.id}")
-    if history:
-        _metrics(history)
+    if shown:
+        _metrics(shown)
         left, right = st.columns(2, gap="medium")
         with left:
             components.chart(figures.skill(rows, epochs=epochs), key=f"shares_skill_{run.id}")
@@ -56,6 +61,17 @@ def _draw(run: RunFolder, status: RunStatus) -> None:
             components.chart(figures.raw_losses(rows, epochs=epochs), key=f"shares_raw_{run.id}")
     with st.expander("Log", expanded=status.state in ("failed", "crashed")):
         st.code(run.log_tail(20) or "The process has printed nothing yet.", language=None)
+
+
+def _due(run: RunFolder, history: list[EpochRow], *, is_live: bool) -> list[EpochRow]:
+    """Return the rows to draw: all, or those drawn last if that was a moment ago."""
+    drawn, n_rows, at = st.session_state.get("shares_drawn", ("", 0, 0.0))
+    now = time.monotonic()
+    if is_live and drawn == run.id and 0 < n_rows <= len(history) and now - at < REDRAW_S:
+        return history[:n_rows]
+    if (drawn, n_rows) != (run.id, len(history)):
+        st.session_state["shares_drawn"] = (run.id, len(history), now)
+    return history
 
 
 def _header(run: RunFolder, status: RunStatus) -> None:

@@ -38,10 +38,10 @@ def new_op() -> str:
 # ---- the line that confirms what was saved, or says why not
 
 
-def say(text: str, kind: NoticeKind = "saved") -> None:
-    """Leave a message for the next drawing of the page."""
-    clock = datetime.now().strftime("%H:%M:%S")
-    st.session_state["notice"] = (kind, f"{text} · {clock}" if kind == "saved" else text)
+def say(text: str, kind: NoticeKind = "saved", *, timed: bool = True) -> None:
+    """Leave a message for the next drawing of the page, with the time if something was saved."""
+    clock = f" · {datetime.now():%H:%M:%S}" if timed and kind == "saved" else ""
+    st.session_state["notice"] = (kind, text + clock)
 
 
 @contextmanager
@@ -66,6 +66,13 @@ def show_notice(otherwise: str = "") -> None:
         st.markdown(f":small[:green[:material/check_circle:] {text}]")
     elif otherwise:
         st.markdown(f":small[:gray[{otherwise}]]")
+
+
+def enter(page: str) -> None:
+    """Note which page is shown; a message belongs to the page that it was made on."""
+    if st.session_state.get("page") != page:
+        clear_notice()
+    st.session_state["page"] = page
 
 
 def clear_notice() -> None:

@@ -11,6 +11,7 @@ import pytest
 from moola import launcher
 from moola.config import FinetuneConfig
 from moola.runs import RunFolder, create_run, list_runs
+from moola.ui import run_view
 from moola.workspace import Workspace
 from tests.pages.conftest import OpenPage, history_row, shown_text
 
@@ -59,8 +60,9 @@ def test_a_running_run_shows_progress_time_left_and_stop(
 
 
 def test_the_same_epochs_give_the_same_figure_on_every_tick(
-    open_page: OpenPage, empty: Workspace
+    open_page: OpenPage, empty: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(run_view, "REDRAW_S", 0.0)
     run = write_run(empty, history_row(1))
     run.claim("running", epoch=1)
     app = open_page(empty, "loss_shares")
