@@ -1,10 +1,11 @@
 """Turn per-bar logits into one span with a confidence: the semi-Markov decoder.
 
 A window holds either no span or one span ``start..end``. Given its per-bar logits, the score of a
-span is the sum of its logits plus the log prior of its length and place; "no span" scores its own
-log prior, as the empty sum. A softmax over all 5,565 spans and "no span" is the posterior. Bars
-count as independent, so it is sharper than the truth: rank by it, calibrate before you believe it.
-With a flat prior the best span is the one of largest sum (Kadane).
+span is the sum of its calibrated logits plus the log prior of its length and place; "no span"
+scores its own log prior, as the empty sum. A softmax over all 5,565 spans and "no span" is the
+posterior. Bars are not independent, so raw logits give one sharper than the truth and too fond of
+"no span"; `moola.calibration` mends both with two numbers. With a flat prior and no calibration the
+best span is the one of largest sum (Kadane).
 """
 
 from __future__ import annotations
@@ -60,6 +61,26 @@ class LengthPrior:
             ) from error
 
 
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What a head's logit is worth as evidence: ``scale * logit + offset`` for each bar.
+
+    Neighbouring bars say nearly the same, so their sum overstates the evidence (a scale below 1).
+    A head that is unsure *where* says "outside" for every bar although a span is there, and the
+    sum then favours "no span" (an offset above 0).
+    """
+
+    scale: float = 1.0
+    offset: float = 0.0
+
+    def to_dict(self) -> dict[str, float]:
+        """Return a JSON object, the keyword arguments of a `Calibration`."""
+        return asdict(self)
+
+
+IDENTITY = Calibration()
+
+
 class DecodedSpans(NamedTuple):
     """One span per window, W windows; without a span ``start`` and ``end`` are `NO_SPAN`."""
 
@@ -105,7 +126,9 @@ def log_prior_cells(prior: LengthPrior) -> NDArray[np.float64]:
     return np.where(length >= 1, cells, -np.inf)
 
 
-def decode_spans(logits: ArrayLike, prior: LengthPrior) -> DecodedSpans:
+def decode_spans(
+    logits: ArrayLike, prior: LengthPrior, calibration: Calibration = IDENTITY
+) -> DecodedSpans:
     """Decode one span, or none, for each window.
 
     There is no span where the posterior says so with more than one half: the rest of it is shared
@@ -119,6 +142,8 @@ def decode_spans(logits: ArrayLike, prior: LengthPrior) -> DecodedSpans:
         (W, 105) log-odds that a bar lies inside the expansion.
     prior
         From `fit_length_prior` on *training* spans.
+    calibration
+        From `moola.calibration` on *training* windows; by default logits count as they are.
     """
     logits = np.asarray(logits, np.float64)
     if logits.ndim != 2 or logits.shape[1] != WINDOW_LENGTH:
@@ -126,6 +151,7 @@ def decode_spans(logits: ArrayLike, prior: LengthPrior) -> DecodedSpans:
     if not np.isfinite(logits).all():
         window = int(np.argmin(np.isfinite(logits).all(axis=1)))
         raise SchemaError(f"Logits should be finite. Found NaN or infinity in window {window}.")
+    logits = calibration.scale * logits + calibration.offset
     cells, log_none = log_prior_cells(prior), math.log(prior.p_no_span)
     chunks = [
         _decode_chunk(logits[first : first + _CHUNK_WINDOWS], cells, log_none)

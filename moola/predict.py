@@ -15,7 +15,7 @@ from torch import Tensor
 
 from moola.checkpoint import Checkpoint
 from moola.config import CountdownScale
-from moola.decode import DecodedSpans, LengthPrior, decode_spans
+from moola.decode import Calibration, DecodedSpans, LengthPrior, decode_spans
 from moola.device import resolve_device, use_one_thread
 from moola.examples import Examples
 from moola.exceptions import CheckpointError, RunError
@@ -60,13 +60,13 @@ class Outputs:
             countdown_bars=None if emitted is None else countdown_in_bars(emitted, countdown),
         )
 
-    def decode(self, prior: LengthPrior) -> DecodedSpans:
+    def decode(self, prior: LengthPrior, calibration: Calibration) -> DecodedSpans:
         """Return one span per window: from the binary head, or from the pointers without it.
 
         Pointers know no "no span" and no confidence; both are NaN then.
         """
         if self.binary_logits is not None:
-            return decode_spans(self.binary_logits, prior)
+            return decode_spans(self.binary_logits, prior, calibration)
         start, end = decode_pointers(self.pointers)
         unknown = np.full(len(start), np.nan)
         return DecodedSpans(start=start, end=end, confidence=unknown, p_no_span=unknown)
@@ -113,7 +113,9 @@ def predict(
     features = torch.from_numpy(windows.features).to(chosen)
     countdown: CountdownScale = checkpoint.meta["countdown"]
     outputs = run_model(model, features, countdown, batch_size=batch_size)
-    return _as_table(windows, outputs, LengthPrior.from_dict(checkpoint.meta["length_prior"]))
+    prior = LengthPrior.from_dict(checkpoint.meta["length_prior"])
+    spans = outputs.decode(prior, Calibration(**checkpoint.meta["calibration"]))
+    return _as_table(windows, outputs, spans)
 
 
 def _last_checkpoint(run: RunFolder) -> Path:
@@ -138,10 +140,9 @@ def write_predictions(predictions: pd.DataFrame, path: Path) -> Path:
     return path
 
 
-def _as_table(windows: Examples, outputs: Outputs, prior: LengthPrior) -> pd.DataFrame:
+def _as_table(windows: Examples, outputs: Outputs, spans: DecodedSpans) -> pd.DataFrame:
     """Return the long table; see `predict`."""
     n = len(windows)
-    spans = outputs.decode(prior)
     ptr_start, ptr_end = decode_pointers(outputs.pointers)
     per_window = {
         "ptr_center_norm": outputs.pointers[:, 0],

@@ -26,7 +26,7 @@ from moola.checkpoint import (
 )
 from moola.config import FinetuneConfig
 from moola.dataset import Batch
-from moola.decode import fit_length_prior
+from moola.decode import IDENTITY, Calibration, fit_length_prior
 from moola.device import resolve_device, use_one_thread
 from moola.dropout import Masks
 from moola.examples import Examples
@@ -38,7 +38,7 @@ from moola.probe import N_PROBE_WINDOWS, probe_gradients
 from moola.runs import RunFolder
 from moola.shares import TaskGradients
 from moola.tally import EpochTally
-from moola.validation import Validation, mean_losses, validate
+from moola.validation import Validation, calibrate, mean_losses, validate
 
 
 def finetune(
@@ -138,6 +138,8 @@ class Trainer:
         # Spread over all of them: neighbours in the table are neighbours in time.
         spread = torch.linspace(0, len(train) - 1, min(N_PROBE_WINDOWS, len(train))).long()
         self.probe_batch = self.train_batch.take(spread.to(self.device))
+        self.probe_examples = train.take(spread.numpy())
+        self.calibration = IDENTITY
 
         self.masks = Masks(config.seed)
         self.model = make_model(config, self.masks).to(self.device)
@@ -203,6 +205,13 @@ class Trainer:
     def end_epoch(self) -> tuple[dict[str, Any], bool]:
         """Evaluate, set the next weights and advance; return the row and whether it is the best."""
         state, tally = self.state, self.state.tally
+        self.calibration = calibrate(
+            self.model,
+            self.probe_examples,
+            self.probe_batch,
+            prior=self.prior,
+            initial=self.calibration,
+        )
         validation = validate(
             self.model,
             self.val_examples,
@@ -210,6 +219,7 @@ class Trainer:
             countdown=self.config.countdown,
             baselines=self.constants.losses,
             prior=self.prior,
+            calibration=self.calibration,
         )
         gradients = probe_gradients(self.model, self.probe_batch, self.config.countdown)
         row = self._row(tally, validation, gradients)
@@ -267,6 +277,7 @@ class Trainer:
             "model": self.model.options,
             "countdown": self.config.countdown,
             "length_prior": self.prior.to_dict(),
+            "calibration": self.calibration.to_dict(),
             "baselines": dict(self.constants.losses),
             "epoch": self.state.epoch,
             "config": self.config.to_dict(),
@@ -284,6 +295,7 @@ class Trainer:
         load_weights(self.model, checkpoint.model, source=source)
         self.optimizer.load_state_dict(checkpoint.training["optimizer"])
         self.balancer.load_state_dict(checkpoint.training["balancer"])
+        self.calibration = Calibration(**checkpoint.meta["calibration"])
         self.state = LoopState.from_dict(checkpoint.training["state"])
         restore_random_state(checkpoint.training["random"], self.masks, self.device)
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import torch
 
+from moola.calibration import fit_calibration
 from moola.config import CountdownScale
 from moola.dataset import Batch
-from moola.decode import LengthPrior
+from moola.decode import IDENTITY, Calibration, LengthPrior
 from moola.examples import Examples
 from moola.losses import counted_entries, task_losses
 from moola.metrics import Predicted, summarise
@@ -45,6 +46,7 @@ def validate(
     countdown: CountdownScale,
     baselines: Mapping[Task, float],
     prior: LengthPrior,
+    calibration: Calibration = IDENTITY,
 ) -> Validation:
     """Evaluate `model`, which is left in eval mode.
 
@@ -60,7 +62,7 @@ def validate(
     means = tally.mean_losses()
     counted: list[Task] = [task for task in means if tally.entries[task]]
     outputs = run_model(model, batch.features, countdown)
-    spans = outputs.decode(prior)
+    spans = outputs.decode(prior, calibration)
     predicted = Predicted(
         start=spans.start,
         end=spans.end,
@@ -73,6 +75,27 @@ def validate(
         skill={task: 1 - means[task] / baselines[task] for task in counted},
         metrics=summarise(examples, predicted),
     )
+
+
+def calibrate(
+    model: JadeCompact,
+    examples: Examples,
+    batch: Batch,
+    *,
+    prior: LengthPrior,
+    initial: Calibration,
+) -> Calibration:
+    """Return how the decoder should take the logits of `model` as it is now.
+
+    Parameters
+    ----------
+    examples, batch
+        Windows that `model` trains on, as arrays and as tensors.
+    """
+    logits = run_model(model, batch.features, "raw").binary_logits
+    if logits is None:
+        return IDENTITY
+    return fit_calibration(logits, examples.start, examples.end, prior, initial=initial)
 
 
 @torch.inference_mode()

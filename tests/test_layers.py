@@ -23,7 +23,7 @@ FLOORS = [
     ["importing", "proposing"],
     ["collect", "sample"],
     ["decode", "metrics", "silence", "criteria"],
-    ["floors"],
+    ["floors", "calibration"],
     ["runs"],
     ["evaluate", "launcher"],
     ["doctor", "diagnostics"],

@@ -1,0 +1,87 @@
+"""Fit what a bar's logit is worth as evidence for a span, on training windows.
+
+Measured on the sample, 12 runs of 60 to 120 epochs: with raw logits the decoder said "no span" in
+47-83 % of the validation windows, each of which holds one, and hit both edges in 15 % on average;
+calibrated it did so in 35 %, and its confidence (30 %) was about as high as its hit rate.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from moola.decode import IDENTITY, Calibration, LengthPrior, log_prior_cells
+from moola.examples import NO_SPAN
+from moola.schema import WINDOW_LENGTH
+
+LEAST_SCALE = 0.05
+MAX_STEPS = 25
+MAX_STEP_LENGTH = 0.5
+TOLERANCE = 1e-3
+
+
+def fit_calibration(
+    logits: ArrayLike,
+    start: ArrayLike,
+    end: ArrayLike,
+    prior: LengthPrior,
+    *,
+    initial: Calibration = IDENTITY,
+) -> Calibration:
+    """Fit scale and offset so that the labelled spans of *training* windows become most probable.
+
+    The posterior is an exponential family in scale and offset, with the sum of a span's logits
+    and its number of bars as statistics, so the fit is concave and Newton's method finds it. A
+    pull towards (1, 0) with the weight of one window keeps it finite.
+
+    Parameters
+    ----------
+    logits
+        (W, 105) of training windows.
+    start, end
+        (W,) labelled spans, both ends inclusive; `NO_SPAN` where there is none.
+    initial
+        Where to start, for example the fit of the epoch before.
+    """
+    logits = np.asarray(logits, np.float64)
+    start, end = np.asarray(start), np.asarray(end)
+    statistics = np.stack(_cell_statistics(logits), axis=1)  # (w, 2, cells)
+    log_prior = log_prior_cells(prior).ravel()
+    cell = np.where(start == NO_SPAN, 0, start * WINDOW_LENGTH + end)
+    wanted = statistics[np.arange(len(logits)), :, cell] * (start != NO_SPAN)[:, None]
+    value = np.array([initial.scale, initial.offset])
+    for _ in range(MAX_STEPS):
+        posterior = _cell_posterior(np.einsum("k,wkc->wc", value, statistics) + log_prior, prior)
+        mean = np.einsum("wc,wkc->wk", posterior, statistics)
+        second = np.einsum("wc,wkc,wlc->kl", posterior, statistics, statistics, optimize=True)
+        gradient = (wanted - mean).sum(axis=0) - (value - (1.0, 0.0))
+        curvature = second - mean.T @ mean + np.eye(2)
+        step = np.linalg.solve(curvature, gradient)
+        value = value + step * min(1.0, MAX_STEP_LENGTH / np.abs(step).max(initial=1e-12))
+        value[0] = max(value[0], LEAST_SCALE)
+        if np.abs(step).max() < TOLERANCE:
+            break
+    return Calibration(float(value[0]), float(value[1]))
+
+
+def _cell_statistics(
+    logits: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return (w, cells) sum of logits and number of bars of every span."""
+    total = np.pad(np.cumsum(logits, axis=1), ((0, 0), (1, 0)))
+    sums = total[:, None, 1:] - total[:, :-1, None]
+    bar = np.arange(WINDOW_LENGTH)
+    n_bars = np.broadcast_to(bar[None, :] - bar[:, None] + 1.0, sums.shape)
+    n_cells = WINDOW_LENGTH**2
+    return sums.reshape(-1, n_cells), n_bars.reshape(-1, n_cells)
+
+
+def _cell_posterior(score: NDArray[np.float64], prior: LengthPrior) -> NDArray[np.float64]:
+    """Return (w, cells) posterior of every span; what is missing to 1 belongs to "no span"."""
+    log_none = math.log(prior.p_no_span)
+    peak = np.maximum(score.max(axis=1, keepdims=True), log_none)
+    odds = np.exp(score - peak)
+    evidence = odds.sum(axis=1, keepdims=True) + np.exp(log_none - peak)
+    return np.asarray(odds / evidence, np.float64)
