@@ -148,7 +148,8 @@ class BarStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._cached_ohlc = lru_cache(maxsize=16)(self._read_ohlc)
+        # room for a file of windows that came alone, 3 kB each, beside a few feeds of some MB
+        self._cached_ohlc = lru_cache(maxsize=256)(self._read_ohlc)
 
     def path(self, key: str) -> Path:
         """Return where the bars with content hash `key` are kept."""

@@ -72,8 +72,8 @@ def _cell_statistics(
     """Return (w, cells) sum of logits and number of bars of every span."""
     total = np.pad(np.cumsum(logits, axis=1), ((0, 0), (1, 0)))
     sums = total[:, None, 1:] - total[:, :-1, None]
-    bar = np.arange(WINDOW_LENGTH)
-    n_bars = np.broadcast_to(bar[None, :] - bar[:, None] + 1.0, sums.shape)
+    bar = np.arange(WINDOW_LENGTH, dtype=np.float64)
+    n_bars = np.broadcast_to(bar[None, :] - bar[:, None] + 1, sums.shape)
     n_cells = WINDOW_LENGTH**2
     return sums.reshape(-1, n_cells), n_bars.reshape(-1, n_cells)
 

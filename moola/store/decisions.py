@@ -14,6 +14,7 @@ from sqlalchemy import select
 from moola.exceptions import ConflictError, StoreError
 from moola.schema import (
     LABELLED_STATES,
+    SPAN_TYPES,
     TRUE_NEGATIVE_REASONS,
     WINDOW_LENGTH,
     RejectReason,
@@ -42,11 +43,11 @@ def open_window(op: Operation, window_uid: str, *, rev: int) -> WindowView:
 def draw_span(
     op: Operation, view: WindowView, start: int, end: int, *, type: SpanType | None
 ) -> None:
-    """Add a span; one drawn over a proposal takes its type and direction unless told otherwise."""
+    """Add a span; without a type it takes that of a proposal it is drawn over, or the first."""
     found = [item for item in view.proposals if item.start <= end and start <= item.end]
     proposal = max(found, key=lambda item: item.score, default=None)
     row = _new_span(op, view, start, end)
-    row["type"] = type or (proposal.type if proposal else "consolidation")
+    row["type"] = type or (proposal.type if proposal else SPAN_TYPES[0])
     if proposal:
         row |= {
             "origin": "edited",

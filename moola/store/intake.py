@@ -6,7 +6,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import select
 
@@ -256,4 +256,9 @@ def _absolute(item: ImportedWindow, span: ImportedSpan) -> tuple[str, int, int]:
 
 
 def _text(time: datetime | None) -> str | None:
-    return time.isoformat() if time else None
+    """Return a time as the store keeps it, in UTC; a time without a zone is no time."""
+    if time is None:
+        return None
+    if time.tzinfo is None:
+        raise StoreError(f"A time in the store should carry a zone. Found {time} without one.")
+    return time.astimezone(UTC).isoformat()

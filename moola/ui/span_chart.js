@@ -12,6 +12,7 @@ import * as geometry from "./span_geometry.js";
 const SVG = "http://www.w3.org/2000/svg";
 const DRAG_PX = 5, TOUCH_DRAG_PX = 10, KEY_PAUSE_MS = 250, ANSWER_MS = 4000;
 const HINT = "Drag an edge, or an empty stretch for a new span. With the chart focused: ← → move the start, Shift ← → the end.";
+const SHORT_HINT = "Drag an edge, or draw on an empty stretch.";
 const DECISION_KEYS = new Set(["a", "x", "f", "u", "n", "d", "1", "2", "3"]);
 
 function add(parent, tag, attributes = {}, text = null) {
@@ -257,7 +258,8 @@ class SpanChart {
       "aria-valuemin": 0, "aria-valuemax": this.nBars - 1,
     });
     add(handle, "line", { y1: box.priceTop, y2: box.plotBottom });
-    add(handle, "rect", { class: "grip", x: -4, y: box.priceTop + box.priceHeight / 2 - 18, width: 8, height: 36, rx: 4 });
+    // At the foot of the prices, where it hides no candle; the line can be grabbed everywhere.
+    add(handle, "rect", { class: "grip", x: -4, y: box.priceTop + box.priceHeight - 26, width: 8, height: 32, rx: 4 });
     add(handle, "rect", { class: "reach", y: box.priceTop, height: box.plotBottom - box.priceTop });
     return handle;
   }
@@ -288,7 +290,8 @@ class SpanChart {
     }
     this.readout.classList.toggle("hint", !shown);
     if (!shown) {
-      this.readout.textContent = data.hint ?? (data.editable ? HINT : "");
+      const hint = this.box.narrow ? SHORT_HINT : HINT;
+      this.readout.textContent = data.hint ?? (data.editable ? hint : "");
       return;
     }
     const x = geometry.barCenter(bar, this.box.barWidth);

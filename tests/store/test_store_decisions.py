@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from store_desk import FEED, Desk
+from store_desk import Desk
 
 from moola.exceptions import ConflictError, SchemaError, StoreError, UnknownWindow
 from moola.store import WindowView
@@ -83,24 +80,6 @@ def test_a_span_may_be_moved_over_its_own_bars_only(desk: Desk) -> None:
     moved = desk.store.save_span(uid, 15, 25, rev=rev, op_id="move", span_id=first.span_id)
     with pytest.raises(StoreError, match="share bars"):
         desk.store.save_span(uid, 15, 30, rev=moved.rev, op_id="far", span_id=first.span_id)
-
-
-@settings(max_examples=30)
-@given(st.lists(st.tuples(st.integers(0, 104), st.integers(0, 30)), max_size=12))
-def test_whatever_is_drawn_live_spans_stay_disjoint(
-    tmp_path_factory: pytest.TempPathFactory, places: list[tuple[int, int]]
-) -> None:
-    desk = Desk(f"sqlite:///{tmp_path_factory.mktemp('disjoint') / 'moola.db'}")
-    desk.store.add_series(FEED, op_id="feed")
-    uids = desk.add_windows(0, 40, 80)
-    for number, (start, length) in enumerate(places):
-        try:
-            desk.draw(uids[number % 3], start, min(104, start + length))
-        except StoreError:
-            continue
-    views = desk.store.views()
-    live = {(v.bar_start + s.start, v.bar_start + s.end) for v in views for s in v.spans}
-    assert all(one[1] < other[0] for one, other in pairwise(sorted(live)))
 
 
 def test_a_span_of_another_window_is_not_touched(desk: Desk) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -167,6 +168,18 @@ def test_times_are_aware_and_utc(desk: Desk, feed: Series) -> None:
     assert stored.start_ts.utcoffset() == timedelta(0)
     (event,) = desk.store.events()
     assert event.ts.utcoffset() == timedelta(0)
+
+
+def test_a_time_without_a_zone_is_refused(desk: Desk, feed: Series) -> None:
+    naive = replace(feed, series_id="ES-11111111", start_ts=datetime(2024, 3, 4, 14, 30))
+    with pytest.raises(StoreError, match="should carry a zone"):
+        desk.store.add_series(naive, op_id="naive")
+
+
+def test_a_series_id_stands_for_one_set_of_bars(desk: Desk, feed: Series) -> None:
+    with pytest.raises(StoreError, match="Found other bars"):
+        desk.store.add_series(replace(feed, content_hash="1" * 64), op_id="other")
+    assert desk.store.add_series(replace(feed, source="copy.csv"), op_id="same") == feed
 
 
 def test_a_window_outside_its_series_is_refused(desk: Desk) -> None:
