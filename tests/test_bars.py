@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from toy_bars import ohlc_of, toy_bars
 
 from moola.bars import (
     BAR_COLUMNS,
@@ -22,6 +21,7 @@ from moola.bars import (
     tick_size,
 )
 from moola.exceptions import ConfigError, ImportRefused, StoreError
+from tests.toy_bars import ohlc_of, toy_bars
 
 HEADER = "timestamp,open,high,low,close,volume\n"
 GOOD_LINES = [f"2024-03-04T14:{minute}:00Z,10,12,9,11,100\n" for minute in range(30, 35)]

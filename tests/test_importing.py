@@ -9,13 +9,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import pytest
-from toy_bars import label_row, ohlc_of, toy_bars
 
 from moola.bars import BarStore
 from moola.exceptions import ImportRefused, StoreError
 from moola.importing import import_bars, import_file, import_labels, place_rows
 from moola.label_file import LabelRow, write_label_file
 from moola.store import LabelStore
+from tests.toy_bars import label_row, ohlc_of, toy_bars
 
 FEED = toy_bars(400)
 OHLC = ohlc_of(FEED)

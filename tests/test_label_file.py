@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from toy_bars import label_row, ohlc_of, toy_bars
 
 from moola.exceptions import ImportRefused, StoreError
 from moola.label_file import LabelRow, read_label_file, write_label_file
 from moola.schema import SPAN_TYPES
+from tests.toy_bars import label_row, ohlc_of, toy_bars
 
 OHLC = ohlc_of(toy_bars(500))
 BARS = OHLC[:105].tolist()

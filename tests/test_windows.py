@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from toy_bars import ohlc_of, toy_bars
 
 from moola.windows import alone_series_id, locate, price_hash, stands_alone, window_uid
+from tests.toy_bars import ohlc_of, toy_bars
 
 SERIES = ohlc_of(toy_bars(400))
 

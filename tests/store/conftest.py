@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from store_desk import FEED, Desk
 
 from moola.store import Series
+from tests.store.store_desk import FEED, Desk
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from store_desk import Desk
 
 from moola.exceptions import ConflictError, SchemaError, StoreError, UnknownWindow
 from moola.store import WindowView
+from tests.store.store_desk import Desk
 
 # drawing
 

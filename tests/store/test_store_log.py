@@ -12,12 +12,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from sqlalchemy import select
-from store_desk import FEED, Desk
 
 from moola.exceptions import MoolaError
 from moola.schema import REJECT_REASONS, SPAN_TYPES
 from moola.store.changes import key_columns, replay
 from moola.store.tables import STATE_TABLES
+from tests.store.store_desk import FEED, Desk
 
 BARS, LENGTHS, WINDOWS = st.integers(0, 104), st.integers(0, 20), st.integers(0, 3)
 

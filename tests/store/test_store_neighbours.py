@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from store_desk import Desk
 
 from moola.exceptions import ConflictError
+from tests.store.store_desk import Desk
 
 
 def test_a_span_drawn_in_one_window_is_seen_in_the_next(desk: Desk) -> None:

@@ -6,10 +6,10 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from store_desk import Desk
 
 from moola.exceptions import StoreError
 from moola.store import LabelStore, Series
+from tests.store.store_desk import Desk
 
 
 def refusal(url: str) -> str:

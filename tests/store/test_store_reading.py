@@ -6,11 +6,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from store_desk import Desk
 
 from moola.exceptions import StoreError, UnknownWindow
 from moola.proposals import ProposedSpan
 from moola.store import Series
+from tests.store.store_desk import Desk
 
 
 def test_windows_come_by_series_and_bar(desk: Desk) -> None:

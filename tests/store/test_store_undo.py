@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from store_desk import Desk
 
 from moola.exceptions import ConflictError
 from moola.store import LabelStore, WindowView
+from tests.store.store_desk import Desk
 
 
 def content(view: WindowView) -> tuple[object, ...]:

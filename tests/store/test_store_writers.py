@@ -8,10 +8,10 @@ import threading
 from pathlib import Path
 
 import pytest
-from store_desk import FEED, Desk
 
 from moola.exceptions import ConflictError
 from moola.store import LabelStore
+from tests.store.store_desk import FEED, Desk
 
 ROOT = Path(__file__).parents[2]
 WRITER = """
