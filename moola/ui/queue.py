@@ -13,7 +13,7 @@ from moola.examples import NO_SPAN
 from moola.runs import RunFolder, list_runs
 from moola.schema import REVIEW_STATES, SPAN_TYPES, ReviewState
 from moola.store import LabelStore, Series, WindowRow
-from moola.ui import cache, components, labelling, picker, span_chart, state
+from moola.ui import cache, components, labelling, picker, run_parts, span_chart, state
 
 STATES, TYPES, SERIES, RUN = (
     f"windows_filter_{name}" for name in ("state", "type", "series", "run")
@@ -25,7 +25,9 @@ def filtered(store: LabelStore) -> list[WindowRow]:
     every = cache.window_rows(state.workspace().store_url)
     states = _state_filter(Counter(row.state for row in every))
     with st.expander("More filters"):
-        types = st.multiselect("Type", SPAN_TYPES, key=TYPES, persist_state="session")
+        types = st.multiselect(
+            "Type", SPAN_TYPES, key=TYPES, on_change=_first, persist_state="session"
+        )
         series_id = _series_filter(store)
         run = _run_filter()
     rows = [
@@ -50,6 +52,7 @@ def _series_filter(store: LabelStore) -> str | None:
         [None, *names],
         format_func=lambda series_id: names.get(series_id, "All series"),
         key=SERIES,
+        on_change=_first,
         persist_state="session",
     )
 
@@ -68,6 +71,7 @@ def _state_filter(counts: Mapping[ReviewState, int]) -> Sequence[str]:
         selection_mode="multi",
         format_func=lambda name: f"{name} {counts.get(name, 0):,}",
         key=STATES,
+        on_change=_first,
         persist_state="session",
     )
 
@@ -81,8 +85,9 @@ def _run_filter() -> RunFolder | None:
     chosen = st.selectbox(
         "Disagrees with run",
         [None, *runs],
-        format_func=lambda run_id: run_id or "Any",
+        format_func=lambda run_id: run_parts.name_of(runs[run_id]) if run_id else "Any",
         key=RUN,
+        on_change=_first,
         help=f"Windows whose decoded span is more than {diagnostics.DISAGREEMENT_BARS} bars from "
         "the label that the run was given",
         persist_state="session",
@@ -118,6 +123,12 @@ def draw(rows: list[WindowRow]) -> None:
         key="windows_queue_list",
         on_pick=_pick,
     )
+
+
+def _first() -> None:
+    """Go to the first window of the queue that another filter makes."""
+    state.clear_notice()
+    state.go_to(None)
 
 
 def _pick(window_uid: str) -> None:

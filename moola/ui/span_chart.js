@@ -290,8 +290,7 @@ class SpanChart {
     }
     this.readout.classList.toggle("hint", !shown);
     if (!shown) {
-      const hint = this.box.narrow ? SHORT_HINT : HINT;
-      this.readout.textContent = data.hint ?? (data.editable ? hint : "");
+      this.readout.textContent = data.hint ?? this.ownHint();
       return;
     }
     const x = geometry.barCenter(bar, this.box.barWidth);
@@ -299,6 +298,12 @@ class SpanChart {
     const price = (key) => geometry.formatPrice(data.bars[key][bar], this.decimals);
     const prices = this.box.narrow ? `C ${price("c")}` : `O ${price("o")}   H ${price("h")}   L ${price("l")}   C ${price("c")}`;
     this.readout.textContent = `${this.barText(bar)}   ${prices}`;
+  }
+
+  ownHint() {
+    const names = [...new Set(this.data.refs.map((ref) => ref.name))];
+    const dashed = names.length ? `Dashed: ${names.join(", ")}. ` : "";
+    return dashed + (this.data.editable ? (this.box.narrow ? SHORT_HINT : HINT) : "");
   }
 
   // ---- editing -------------------------------------------------------------------------------

@@ -137,3 +137,12 @@ def test_no_page_loads_torch(sample: Workspace) -> None:
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_a_workspace_that_cannot_be_made_is_named_in_one_sentence(
+    open_page: OpenPage, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("not a folder", encoding="utf-8")
+    app = open_page(Workspace(tmp_path / "file"))
+    assert not app.exception
+    assert "should be" in app.error[0].value

@@ -251,3 +251,10 @@ def test_a_window_without_any_span_cannot_be_accepted(
     click(app, "accept")
     assert "draw a span or reject" in app.error[0].value
     assert current(app) == uid
+
+
+def test_another_filter_shows_its_first_window(open_page: OpenPage, sample: Workspace) -> None:
+    app = click(open_page(sample), "next")
+    app.multiselect(key="windows_filter_type").set_value(["reversal"]).run()
+    rows = [row for row in store_of(sample).windows() if "reversal" in row.types]
+    assert current(app) == rows[0].window_uid
