@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import streamlit as st
 
 from moola import diagnostics, launcher
-from moola.runs import LIVE_STATES, RunFolder, RunState, RunStatus, list_runs
+from moola.runs import RunFolder, RunState, RunStatus, list_runs
 from moola.ui import components, picker, state
 
 N_WATCHED, N_ENDED = 20, 3
+SETTLE_S = 20.0
 
 
 def runs() -> list[RunFolder]:
@@ -19,14 +21,26 @@ def runs() -> list[RunFolder]:
     return list_runs(state.workspace().runs_dir)
 
 
-def states() -> dict[str, RunState]:
-    """Return the state of the newest runs as of now."""
-    return {run.id: run.status().state for run in runs()[:N_WATCHED]}
+@dataclass(frozen=True)
+class Watch:
+    """States of the newest runs, and whether they may change by themselves."""
+
+    states: dict[str, RunState]
+    is_needed: bool
 
 
-def any_live(found: Mapping[str, RunState]) -> bool:
-    """Return whether a run trains or waits."""
-    return any(name in LIVE_STATES for name in found.values())
+def watch() -> Watch:
+    """Return how the runs stand; a page that needs watching looks again every second."""
+    found = {run.id: run.status() for run in runs()[:N_WATCHED]}
+    states: dict[str, RunState] = {run_id: status.state for run_id, status in found.items()}
+    return Watch(states, is_needed=any(map(may_change, found.values())))
+
+
+def may_change(status: RunStatus) -> bool:
+    """Return whether a run is live, or just ended without a word: a stop may yet be noted down."""
+    age_s = status.heartbeat_age_s
+    silent = status.state == "crashed" and age_s is not None and age_s < SETTLE_S
+    return status.is_live or silent
 
 
 def chip(status: RunStatus) -> str:
@@ -126,9 +140,9 @@ def progress(run: RunFolder, status: RunStatus) -> None:
 
 def queue(*, key: str) -> None:
     """Draw the live runs in their order and the newest others; follow them while any is live."""
-    before = states()
+    before = watch()
 
-    @st.fragment(run_every=1.0 if any_live(before) else None)
+    @st.fragment(run_every=1.0 if before.is_needed else None)
     def body() -> None:
         found = [(run, run.status()) for run in runs()[:N_WATCHED]]
         live = [item for item in found if item[1].is_live]
@@ -137,7 +151,7 @@ def queue(*, key: str) -> None:
             _queue_row(run, status, key=key)
         if not found:
             st.caption("No run yet.")
-        if any_live(before) and not live:
+        if before.is_needed and not watch().is_needed:
             st.rerun()  # one full run ends the timer
 
     body()

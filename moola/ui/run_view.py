@@ -27,11 +27,11 @@ def monitor(run: RunFolder) -> None:
     A figure is made of the epochs alone, so without a new epoch it is identical and the browser
     keeps it; what changes with the clock stands in texts.
     """
-    before = run_parts.states()
+    before = run_parts.watch()
 
-    @st.fragment(run_every=TICK_S if run_parts.any_live(before) else None)
+    @st.fragment(run_every=TICK_S if before.is_needed else None)
     def body() -> None:
-        if run_parts.states() != before:
+        if run_parts.watch() != before:
             st.rerun()  # one full run redraws the list and ends the timer when nothing is live
         with components.problems():
             _draw(run, run.status())

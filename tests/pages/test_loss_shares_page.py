@@ -10,8 +10,8 @@ import pytest
 
 from moola import launcher
 from moola.config import FinetuneConfig
-from moola.runs import RunFolder, create_run, list_runs
-from moola.ui import run_view
+from moola.runs import RunFolder, RunStatus, create_run, list_runs
+from moola.ui import run_parts, run_view
 from moola.workspace import Workspace
 from tests.pages.conftest import OpenPage, history_row, shown_text
 
@@ -124,3 +124,17 @@ def test_the_newest_run_is_shown_unless_a_link_names_another(
     assert app.query_params["run"] == newest.id
     app.query_params["run"] = older.id
     assert "in the band" in shown_text(app.run())
+
+
+@pytest.mark.parametrize(
+    ("status", "watched"),
+    [
+        (RunStatus("queued"), True),
+        (RunStatus("running", heartbeat_age_s=1.0), True),
+        (RunStatus("crashed", heartbeat_age_s=2.0), True),  # a stop may yet be noted down
+        (RunStatus("crashed", heartbeat_age_s=600.0), False),
+        (RunStatus("stopped", heartbeat_age_s=1.0), False),
+    ],
+)
+def test_a_run_is_watched_until_its_state_is_final(status: RunStatus, watched: bool) -> None:
+    assert run_parts.may_change(status) == watched
