@@ -9,6 +9,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from moola.bars import BarStore
+from moola.importing import import_labels
 from moola.runs import list_runs
 from moola.store import LabelStore, WindowView
 from moola.ui import span_chart
@@ -258,3 +260,14 @@ def test_another_filter_shows_its_first_window(open_page: OpenPage, sample: Work
     app.multiselect(key="windows_filter_type").set_value(["reversal"]).run()
     rows = [row for row in store_of(sample).windows() if "reversal" in row.types]
     assert current(app) == rows[0].window_uid
+
+
+def test_a_window_imported_alone_is_marked_cold_and_needs_no_times(
+    open_page: OpenPage, sample: Workspace, empty: Workspace
+) -> None:
+    import_labels(sample.label_file, store_of(empty), BarStore(empty.bars_dir))
+    app = open_page(empty)
+    assert not app.exception
+    assert "cold" in shown_text(app)
+    assert "no time stamps" in shown_text(app)
+    assert component_data(app, "bars")["times"] is None
