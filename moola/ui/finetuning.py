@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,8 @@ from moola.config import FinetuneConfig
 from moola.exceptions import MoolaError
 from moola.ui import cache, components, run_parts, state
 from moola.workspace import Workspace
+
+DOUBLE_CLICK_S = 3.0
 
 
 def panel(workspace: Workspace, values: dict[str, Any]) -> None:
@@ -95,3 +98,11 @@ def _start(workspace: Workspace, config: FinetuneConfig | None) -> None:
         name = st.session_state.get("finetune_name") or None
         run = launcher.start_run(workspace, config, name=name)
         state.say(f"Started {run_parts.name_of(run)}", timed=False)
+
+
+def _is_double_click(config: FinetuneConfig) -> bool:
+    """Return whether the same run was started a moment ago: nobody means to train it twice."""
+    before, at = st.session_state.get("finetune_started", (None, 0.0))
+    now = time.monotonic()
+    st.session_state["finetune_started"] = (config, now)
+    return config == before and now - at < DOUBLE_CLICK_S

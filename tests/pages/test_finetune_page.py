@@ -55,6 +55,20 @@ def test_the_form_starts_with_the_defaults(
     assert "Started" in shown_text(app)
 
 
+def test_a_double_click_starts_one_run(
+    open_page: OpenPage,
+    sample: Workspace,
+    started: list[FinetuneConfig],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("moola.ui.finetuning.DOUBLE_CLICK_S", 1e9)
+    app = start(start(open_page(sample, "finetune")))
+    assert len(started) == 1
+    monkeypatch.setattr("moola.ui.finetuning.DOUBLE_CLICK_S", 0.0)
+    start(app)
+    assert len(started) == 2, "the same options again, later, are a new run"
+
+
 def test_options_reach_the_run(
     open_page: OpenPage, sample: Workspace, started: list[FinetuneConfig]
 ) -> None:
