@@ -92,7 +92,7 @@ def _estimate(config: FinetuneConfig, summary: DataSummary) -> str:
 
 
 def _start(workspace: Workspace, config: FinetuneConfig | None) -> None:
-    if config is None:
+    if config is None or _is_double_click(config):
         return
     with state.reporting():
         name = st.session_state.get("finetune_name") or None
