@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import fields
 from typing import Self
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select
 
 from moola.exceptions import StoreError
 from moola.schema import REVIEW_STATES, ReviewState, SpanType
@@ -110,6 +110,11 @@ class StoreReader:
             query = query.where(events.c.window_uid == window_uid)
         with reading(self._engine) as connection:
             return [changes.as_event(row) for row in connection.execute(query).mappings()]
+
+    def version(self) -> int:
+        """Return the number of the newest event, 0 for an empty log: equal means unchanged."""
+        with reading(self._engine) as connection:
+            return connection.scalar(select(func.max(events.c.seq))) or 0
 
     def find_damage(self) -> list[str]:
         """Return how log and tables disagree: nothing, unless somebody edited the database."""

@@ -29,12 +29,11 @@ def store(url: str) -> LabelStore:
 
 def window_rows(url: str) -> list[WindowRow]:
     """Return every window of the store; read anew only after somebody has written."""
-    newest = store(url).events(limit=1)
-    return _window_rows(url, newest[0].seq if newest else 0)
+    return _window_rows(url, store(url).version())
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _window_rows(url: str, event_seq: int) -> list[WindowRow]:
+def _window_rows(url: str, version: int) -> list[WindowRow]:
     return store(url).windows()
 
 

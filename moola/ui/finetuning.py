@@ -50,12 +50,10 @@ def panel(workspace: Workspace, values: dict[str, Any]) -> None:
 
 
 def _summary(workspace: Workspace, config: FinetuneConfig) -> DataSummary:
-    newest = cache.store(workspace.store_url).events(limit=1)
+    stored = cache.store(workspace.store_url).version()
     path = config.data_path()
     version = path.stat().st_mtime_ns if path and path.exists() else 0
-    return cache.data_summary(
-        workspace, config.data, config.labels, (newest[0].seq if newest else 0, version)
-    )
+    return cache.data_summary(workspace, config.data, config.labels, (stored, version))
 
 
 def _show_summary(summary: DataSummary) -> None:

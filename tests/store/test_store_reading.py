@@ -195,3 +195,12 @@ def test_annotators_do_not_see_one_another(desk: Desk) -> None:
     desk.store.save_span(uid, 52, 60, rev=0, op_id="hers", annotator="ann")
     assert desk.spans(uid) == [(50, 65)]
     assert desk.store.counts(annotator="ann")["edited"] == 1
+
+
+def test_the_version_changes_with_every_write_and_with_nothing_else(desk: Desk) -> None:
+    (uid,) = desk.add_windows(0)
+    before = desk.store.version()
+    desk.store.windows()
+    assert desk.store.version() == before
+    desk.draw(uid, 50, 60)
+    assert desk.store.version() > before
