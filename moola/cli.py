@@ -44,6 +44,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MoolaError as error:
         _print_error(error, as_json=args.json)
         return 2
+    except OSError as error:
+        # A full disk or a folder without permission is nothing that a traceback would explain.
+        _print_error(
+            MoolaError(f"A file could not be read or written: {error}."), as_json=args.json
+        )
+        return 2
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 130

@@ -251,6 +251,8 @@ def _reason(error: BaseException) -> str:
         return str(error)
     if isinstance(error, MemoryError):
         return "The machine ran out of memory; a smaller batch size needs less."
+    if isinstance(error, OSError):
+        return f"A file could not be read or written: {error}."
     return f"{type(error).__name__}: {error}. The log has the details."
 
 

@@ -149,6 +149,22 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
     assert not list((tmp_path / "work").glob("runs/2*"))
 
 
+def test_a_wrong_checkpoint_is_one_sentence(tmp_path: Path) -> None:
+    wrong = tmp_path / "encoder.pt"
+    wrong.write_bytes(b"PK but no checkpoint")
+    answer = moola(tmp_path / "work", "finetune", "--store", "--pretrained-encoder", wrong, code=2)
+    assert "encoder.pt" in answer["error"]
+    assert not (tmp_path / "work" / "runs").exists()
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    """A file in the way stands for a full disk: both are an OSError where a file is made."""
+    (tmp_path / "file").write_text("in the way")
+    for words in (["sample"], ["doctor"], ["finetune", "--store"]):
+        answer = moola(tmp_path / "file" / "work", *words, code=2)
+        assert "file" in answer["error"]
+
+
 def test_a_device_that_is_not_there_stops_before_anything_starts(tmp_path: Path) -> None:
     answer = moola(tmp_path / "work", "devices")
     present = {item["key"] for item in answer["devices"]}

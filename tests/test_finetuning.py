@@ -152,5 +152,15 @@ def test_a_damaged_checkpoint_fails_the_run_with_its_reason(workspace: Workspace
     assert "Traceback" not in run.status().message
 
 
+def test_a_bar_on_both_sides_of_the_split_fails_the_run(workspace: Workspace) -> None:
+    leaking = toy_examples(12)
+    leaking.bar_start[3] = leaking.bar_start[2] + 50  # row 3 is for validation, row 2 is not
+    run = toy_run(workspace.runs_dir, leaking)
+    launcher.launch(run, workspace)
+    wait_for_state(run, "failed")
+    assert "No bar should stand in both training and validation" in run.status().message
+    assert run.history() == []
+
+
 def test_the_devices_are_asked_of_a_process_of_their_own() -> None:
     assert "cpu" in {item["key"] for item in launcher.list_devices()}

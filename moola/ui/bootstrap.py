@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 
 import streamlit as st
 
 from moola import sample
 from moola.bars import BarStore
+from moola.exceptions import StoreError
 from moola.store import LabelStore
+from moola.ui import components
 from moola.workspace import Workspace
 
 POLL_S = 0.1
@@ -30,10 +33,17 @@ class SampleJob(threading.Thread):
 
     def run(self) -> None:
         """Write the sample; keep what went wrong for the page to raise."""
+        unfinished = _unfinished(self.workspace)
         try:
+            self.workspace.root.mkdir(parents=True, exist_ok=True)
+            unfinished.touch()
             store = LabelStore.open(self.workspace.store_url)
             bars = BarStore(self.workspace.bars_dir)
             sample.write_sample(self.workspace, store, bars, progress=self._note)
+            unfinished.unlink()
+        except OSError as error:
+            root = self.workspace.root
+            self.error = StoreError(f"{root} should be a folder one can write to. Found: {error}.")
         except Exception as error:  # raised again where it can be shown
             self.error = error
 
@@ -41,9 +51,15 @@ class SampleJob(threading.Thread):
         self.message = message
 
 
+def _unfinished(workspace: Workspace) -> Path:
+    """Return the marker of a sample whose writing began: a killed app leaves it behind."""
+    return workspace.root / ".sample-unfinished"
+
+
 def is_empty(workspace: Workspace) -> bool:
     """Return whether nobody has used this workspace; a database of one's own is never filled."""
-    return workspace.database_url is None and not (workspace.root / "moola.db").exists()
+    is_new = not (workspace.root / "moola.db").exists() or _unfinished(workspace).exists()
+    return workspace.database_url is None and is_new
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
@@ -71,4 +87,6 @@ def fill_empty_workspace(workspace: Workspace) -> None:
     note.empty()
     jobs.pop(workspace, None)  # another tab may have waited for the same job
     if job.error:
-        raise job.error
+        with components.problems():
+            raise job.error
+        st.stop()
