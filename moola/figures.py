@@ -118,7 +118,8 @@ def confusion_matrix(counts: NDArray[np.int64]) -> go.Figure:
             x=names,
             y=names,
             customdata=total,
-            colorscale=[[0, "rgba(50, 114, 217, 0.04)"], [1, "rgba(50, 114, 217, 1)"]],
+            # Never opaque: the numbers have the theme's text colour, in light and in dark.
+            colorscale=[[0, "rgba(50, 114, 217, 0.04)"], [1, "rgba(50, 114, 217, 0.45)"]],
             zmin=0,
             zmax=1,
             showscale=False,
@@ -135,7 +136,7 @@ def confusion_matrix(counts: NDArray[np.int64]) -> go.Figure:
                 y=label,
                 text=f"<b>{total[row, col]:.0f}</b><br>{share[row, col]:.0%}",
                 showarrow=False,
-                font={"size": 13} | ({"color": "white"} if share[row, col] > 0.55 else {}),
+                font={"size": 13},
             )
     figure.update_xaxes(title_text="predicted", showgrid=False)
     figure.update_yaxes(title_text="labelled", autorange="reversed", showgrid=False)
