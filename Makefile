@@ -22,7 +22,7 @@ sample: $(STAMP)
 	$(BIN)/python -m moola sample
 
 bench: $(STAMP)
-	$(BIN)/python -m pytest tests/benchmarks -s --override-ini addopts=
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/benchmarks -q -s -o addopts=--import-mode=importlib
 
 $(STAMP): requirements.txt
 	python3 -m venv .venv
