@@ -80,7 +80,8 @@ def _runs_of_bars(window: NDArray[np.float64]) -> list[bytes]:
 def hold_out(group: NDArray[np.int64], *, val_fraction: float, seed: int) -> NDArray[np.bool_]:
     """Return (N,) True for validation rows: whole groups, as close to the fraction as they allow.
 
-    Groups are drawn in random order and taken while they bring the share closer to the fraction.
+    Groups are drawn in random order and taken while they bring the share closer to the fraction;
+    where every group is too large for that, the smallest is taken. The largest always trains.
 
     Raises
     ------
@@ -96,11 +97,11 @@ def hold_out(group: NDArray[np.int64], *, val_fraction: float, seed: int) -> NDA
     wanted = val_fraction * len(group)
     order = np.random.default_rng(seed).permutation(len(groups))
     taken, n_taken = [], 0
-    for index in order[:-1]:
-        if not taken or abs(n_taken + counts[index] - wanted) < abs(n_taken - wanted):
+    for index in order[order != counts.argmax()]:
+        if abs(n_taken + counts[index] - wanted) < abs(n_taken - wanted):
             taken.append(groups[index])
             n_taken += counts[index]
-    return np.isin(group, taken)
+    return np.isin(group, taken or [groups[counts.argmin()]])
 
 
 def check_no_leak(

@@ -75,6 +75,13 @@ def test_hold_out_meets_the_fraction_when_groups_are_small() -> None:
     assert is_val.sum() == pytest.approx(0.2 * 174, abs=2)
 
 
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize(("sizes", "held_out"), [((400, 38), 38), ((90, 5, 5), 10), ((50, 50), 50)])
+def test_a_giant_group_trains(sizes: tuple[int, ...], held_out: int, seed: int) -> None:
+    group = np.repeat(np.arange(len(sizes)), sizes)
+    assert hold_out(group, val_fraction=0.2, seed=seed).sum() == held_out
+
+
 def test_equal_seeds_hold_out_the_same_groups() -> None:
     first, again, other = (hold_out(np.arange(100), val_fraction=0.2, seed=s) for s in (1, 1, 2))
     assert (first == again).all()
