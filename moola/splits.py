@@ -81,7 +81,7 @@ def hold_out(group: NDArray[np.int64], *, val_fraction: float, seed: int) -> NDA
     """Return (N,) True for validation rows: whole groups, as close to the fraction as they allow.
 
     Groups are drawn in random order and taken while they bring the share closer to the fraction;
-    where every group is too large for that, the smallest is taken. The largest always trains.
+    where every group is too large for that, the smallest is taken.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def hold_out(group: NDArray[np.int64], *, val_fraction: float, seed: int) -> NDA
     wanted = val_fraction * len(group)
     order = np.random.default_rng(seed).permutation(len(groups))
     taken, n_taken = [], 0
-    for index in order[order != counts.argmax()]:
+    for index in order[:-1]:
         if abs(n_taken + counts[index] - wanted) < abs(n_taken - wanted):
             taken.append(groups[index])
             n_taken += counts[index]
