@@ -111,8 +111,9 @@ def _facts(run: RunFolder, status: RunStatus) -> str:
 def _verdicts(history: Sequence[Mapping[str, Any]]) -> None:
     """Say which tasks are silent, or that none is, and where the pointers stand."""
     silent = silence.silenced_tasks(history)
-    for found in silent:
-        st.warning(str(found), icon=":material/volume_off:")
+    for task in dict.fromkeys(found.task for found in silent):
+        evidence = [str(found) for found in silent if found.task == task]
+        st.warning("  \n".join(evidence), icon=":material/volume_off:")
     share = history[-1].get("loss_share") or {}
     if "ptr" not in share:
         return
