@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from moola.bars import BarStore
-from moola.exceptions import MoolaError
+from moola.exceptions import MoolaError, StoreError
 from moola.runs import list_runs
 from moola.store import LabelStore
 from moola.workspace import Workspace
@@ -77,6 +77,8 @@ def _folder(root: Path) -> str:
 
 def _store(workspace: Workspace) -> str:
     store = LabelStore.open(workspace.store_url)
+    if damage := store.find_damage():
+        raise StoreError(f"The store should be what its log of events wrote. Found: {damage[0]}.")
     counts: dict[Any, int] = store.counts()
     states = ", ".join(f"{n} {state}" for state, n in counts.items() if n) or "no windows yet"
     return f"{len(store.series())} series; windows: {states}"
