@@ -12,7 +12,7 @@ from moola import diagnostics, launcher
 from moola.collect import DataSummary
 from moola.config import FinetuneConfig
 from moola.exceptions import MoolaError
-from moola.ui import cache, components, run_parts, state
+from moola.ui import cache, components, run_form, run_parts, state
 from moola.workspace import Workspace
 
 DOUBLE_CLICK_S = 3.0
@@ -21,7 +21,7 @@ DOUBLE_CLICK_S = 3.0
 def panel(workspace: Workspace, values: dict[str, Any]) -> None:
     """Draw what the chosen data holds, the estimate, and Start; a wrong option says why not."""
     st.markdown("##### Data of this run")
-    config = summary = None
+    summary = None
     problem = ""
     try:
         config = FinetuneConfig.from_dict(values)
@@ -44,7 +44,7 @@ def panel(workspace: Workspace, values: dict[str, Any]) -> None:
         icon=":material/play_arrow:",
         width="stretch",
         disabled=bool(problem) or summary is None or summary.n_spans == 0,
-        on_click=partial(_start, workspace, config),
+        on_click=partial(_start, workspace),
     )
     state.show_notice(otherwise="Training goes on when this tab, or the app, is closed.")
 
@@ -89,10 +89,11 @@ def _estimate(config: FinetuneConfig, summary: DataSummary) -> str:
     return f"About **{duration}** for {config.epochs} epochs ({pace.source})."
 
 
-def _start(workspace: Workspace, config: FinetuneConfig | None) -> None:
-    if config is None or _is_double_click(config):
-        return
+def _start(workspace: Workspace) -> None:
     with state.reporting():
+        config = FinetuneConfig.from_dict(run_form.chosen())
+        if _is_double_click(config):
+            return
         name = st.session_state.get("finetune_name") or None
         run = launcher.start_run(workspace, config, name=name)
         state.say(f"Started {run_parts.name_of(run)}", timed=False)

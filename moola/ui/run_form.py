@@ -30,6 +30,7 @@ LABELS = {
     "balance": "Loss balance",
 }
 STORE_NAME = "the label store"
+NO_PATH = {"data": STORE_NAME, "pretrained_encoder": "none: start from random weights"}
 BALANCE_HELP = {
     "epoch": "Every task's weight follows its loss of the epoch before: the loss shares stay near "
     "70/10/10/10 however the losses fall.",
@@ -44,21 +45,47 @@ BALANCE_HELP = {
 def draw(workspace: Workspace) -> dict[str, Any]:
     """Draw the form; return the chosen value of every option."""
     _presets()
-    values: dict[str, Any] = {}
     with st.container(key="finetune_main"):
         left, right = st.columns(2, gap="medium")
         for i, name in enumerate(name for name in MAIN if name != "weights"):
             with (left, right)[i % 2]:
-                values[name] = _widget(name, workspace)
-        st.caption(BALANCE_HELP[values["balance"]])
-        if values["balance"] == "manual":
-            values["weights"] = _weights()
+                _widget(name, workspace)
+        balance = chosen()["balance"]
+        st.caption(BALANCE_HELP[balance])
+        if balance == "manual":
+            _weights()
     with st.expander("More options"):
         left, right = st.columns(2, gap="medium")
         for i, name in enumerate(name for name in OPTIONS if name not in MAIN):
             with (left, right)[i % 2]:
-                values[name] = _widget(name, workspace)
+                _widget(name, workspace)
+    return chosen()
+
+
+def chosen() -> dict[str, Any]:
+    """Return every option as its widget stands now.
+
+    A callback asks this, since an option may have been changed after the page was last drawn.
+    """
+    values = {
+        name: st.session_state.get(_key(name), option.default) for name, option in OPTIONS.items()
+    }
+    for name, none in NO_PATH.items():
+        values[name] = None if values[name] == none else values[name]
+    defaults: Any = OPTIONS["weights"].default
+    values["weights"] = tuple(
+        st.session_state.get(_weight_key(task), default)
+        for task, default in zip(TASKS, defaults, strict=True)
+    )
     return values
+
+
+def _key(name: str) -> str:
+    return f"finetune_{name}"
+
+
+def _weight_key(task: str) -> str:
+    return f"finetune_weight_{task}"
 
 
 def _presets() -> None:
@@ -76,25 +103,27 @@ def _presets() -> None:
     )
 
 
-def _widget(name: str, workspace: Workspace) -> Any:
+def _widget(name: str, workspace: Workspace) -> None:
     """Draw the widget that fits an option's type."""
-    if name == "data":
-        return _path(name, _label_files(workspace), none=STORE_NAME)
-    if name == "pretrained_encoder":
-        return _path(name, _encoders(workspace), none="none: start from random weights")
-    if name == "device":
-        return _device()
     default: Any = OPTIONS[name].default
     shared = _shared(name)
+    if name == "data":
+        return _path(name, _label_files(workspace))
+    if name == "pretrained_encoder":
+        return _path(name, _encoders(workspace))
+    if name == "device":
+        return _device()
     st.session_state.setdefault(shared["key"], default)  # a preset may have set it already
-    if choices := FinetuneConfig.choices().get(name):
-        return st.selectbox(options=choices, **shared)
     kind = option_type(name)
-    if kind is bool:
-        return st.toggle(**shared)
-    if kind is int:
-        return st.number_input(min_value=0, step=1, **shared)
-    return st.number_input(min_value=0.0, step=default / 2, format="%.4g", **shared)
+    if choices := FinetuneConfig.choices().get(name):
+        st.selectbox(options=choices, **shared)
+    elif kind is bool:
+        st.toggle(**shared)
+    elif kind is int:
+        st.number_input(min_value=0, step=1, **shared)
+    else:
+        st.number_input(min_value=0.0, step=default / 2, format="%.4g", **shared)
+    return None
 
 
 def _shared(name: str) -> dict[str, Any]:
@@ -105,19 +134,19 @@ def _shared(name: str) -> dict[str, Any]:
     return {
         "label": label,
         "help": help_text,
-        "key": f"finetune_{name}",
+        "key": _key(name),
         "persist_state": "session",
     }
 
 
-def _path(name: str, paths: Sequence[Path], *, none: str) -> str | None:
-    chosen = st.selectbox(
+def _path(name: str, paths: Sequence[Path]) -> None:
+    none = NO_PATH[name]
+    st.selectbox(
         options=[none, *map(str, paths)],
         format_func=lambda value: value if value == none else _short(Path(value)),
         accept_new_options=True,
         **_shared(name),
     )
-    return None if chosen in (none, None) else chosen
 
 
 def _short(path: Path) -> str:
@@ -133,7 +162,7 @@ def _encoders(workspace: Workspace) -> list[Path]:
     return sorted(workspace.artifacts_dir.glob("*.pt")) + [path for path in runs if path.exists()]
 
 
-def _device() -> str:
+def _device() -> None:
     asked = cache.devices()
     names: dict[str, str] = {"auto": "auto: the fastest one found"}
     if asked.done():
@@ -141,12 +170,11 @@ def _device() -> str:
             names |= {found["key"]: f"{found['key']}: {found['name']}" for found in asked.result()}
         except DeviceError as error:
             st.warning(str(error))
-    chosen = st.selectbox(
+    st.selectbox(
         options=list(names), format_func=lambda key: str(names.get(key, key)), **_shared("device")
     )
     if not asked.done():
         _rerun_when(asked.done)
-    return chosen
 
 
 def _rerun_when(done: Callable[[], bool]) -> None:
@@ -159,15 +187,13 @@ def _rerun_when(done: Callable[[], bool]) -> None:
     wait()
 
 
-def _weights() -> tuple[Any, ...]:
+def _weights() -> None:
     defaults: Any = OPTIONS["weights"].default
-    return tuple(
+    for column, task, default in zip(st.columns(4), TASKS, defaults, strict=True):
         column.number_input(
             TASK_NAMES[task],
             min_value=0.0,
             value=default,
-            key=f"finetune_weight_{task}",
+            key=_weight_key(task),
             persist_state="session",
         )
-        for column, task, default in zip(st.columns(4), TASKS, defaults, strict=True)
-    )

@@ -55,6 +55,16 @@ def test_the_form_starts_with_the_defaults(
     assert "Started" in shown_text(app)
 
 
+def test_an_option_changed_just_before_the_click_counts(
+    open_page: OpenPage, sample: Workspace, started: list[FinetuneConfig]
+) -> None:
+    """Both reach the server at once: the page was last drawn with the old value."""
+    app = open_page(sample, "finetune")
+    app.number_input(key="finetune_epochs").set_value(2)
+    start(app)
+    assert [config.epochs for config in started] == [2]
+
+
 def test_a_double_click_starts_one_run(
     open_page: OpenPage,
     sample: Workspace,
