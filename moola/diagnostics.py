@@ -38,9 +38,6 @@ DEFAULT_S_PER_WINDOW = 0.003
 """Seconds a training window takes per epoch on one CPU core, until a run on this machine says."""
 
 
-# ---- what a run got right and wrong
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowError:
     """Label and prediction of one window; spans are inclusive, ``NO_SPAN`` (-1) where none is."""
@@ -201,9 +198,6 @@ def _outcome(label: tuple[int, int], predicted: tuple[int, int], error_bars: int
     return "hit" if error_bars <= DISAGREEMENT_BARS else "off"
 
 
-# ---- how long a run takes
-
-
 @dataclass(frozen=True, slots=True)
 class Pace:
     """Seconds per training window and epoch, and where the number comes from."""
@@ -261,9 +255,6 @@ def duration_text(seconds: float) -> str:
         return f"{minutes} min {rest} s" if rest else f"{minutes} min"
     hours, rest = divmod(whole, 3600)
     return f"{hours} h {rest // 60} min"
-
-
-# ---- histories
 
 
 def thinned(history: Sequence[Mapping[str, Any]], *, n_max: int = 200) -> list[Mapping[str, Any]]:

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from moola.exceptions import ConfigError, SchemaError
 from moola.schema import WINDOW_LENGTH, Direction, SpanType
 
-RULE_VERSION = "atr-move-1"
 SLACK = 1e-9  # thresholds count as met within it, so that a change of scale cannot tip a tie
 
 

@@ -38,7 +38,7 @@ def test_every_linked_file_exists() -> None:
 
 def test_every_command_shown_is_understood() -> None:
     joined = README.replace("\\\n", " ")
-    shown = re.findall(r"^python -m moola (.+?)(?:  +#.*)?$", joined, re.MULTILINE)
+    shown = re.findall(r"^\.venv/bin/python -m moola (.+?)(?:  +#.*)?$", joined, re.MULTILINE)
     assert len(shown) >= 4
     for line in shown:
         words = line.split()

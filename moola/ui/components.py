@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Literal
 
 import plotly.graph_objects as go
@@ -15,6 +17,7 @@ from moola.schema import ReviewState
 from moola.ui.picker import Tone
 from moola.workspace import Workspace
 
+VERBS_TO_FILL = ("import FILE", "sample")
 BadgeColor = Literal["red", "orange", "blue", "green", "violet", "gray"]
 
 STATE_TONES: dict[ReviewState, Tone] = {
@@ -78,8 +81,12 @@ def no_windows(workspace: Workspace) -> None:
     """Say how windows get into an empty workspace."""
     st.info("There are no windows in this workspace yet.", icon=":material/candlestick_chart:")
     st.markdown("Import labelled windows or bars, or write the generated sample:")
-    where = f" --workspace {workspace.root}"
-    st.code(f"python -m moola import FILE{where}\npython -m moola sample{where}", language="shell")
+    # The interpreter that runs the app: the shell's own python lacks the packages.
+    python = Path(sys.executable)
+    if python.is_relative_to(Path.cwd()):
+        python = python.relative_to(Path.cwd())
+    verbs = (f"{python} -m moola {verb} --workspace {workspace.root}" for verb in VERBS_TO_FILL)
+    st.code("\n".join(verbs), language="shell")
 
 
 def counted(number: int, noun: str) -> str:

@@ -26,14 +26,6 @@ def _store() -> LabelStore:
     return cache.store(state.workspace().store_url)
 
 
-def series_by_id(store: LabelStore) -> dict[str, Series]:
-    """Return the series of the store by their ids."""
-    return {series.series_id: series for series in store.series()}
-
-
-# ---- which window
-
-
 def open_window(store: LabelStore, queue: Sequence[str]) -> WindowView | None:
     """Return the window to show: the one in the address, the chosen one, or the queue's first."""
     st.session_state["windows_queue"] = list(queue)
@@ -54,9 +46,6 @@ def step(direction: int) -> None:
     """Go to the next or previous window of the queue without a decision."""
     state.clear_notice()
     state.go_to(state.neighbour(direction))
-
-
-# ---- decisions
 
 
 def decide(view: WindowView, decision: Decision, op: str, reason: str = "no_expansion") -> None:
@@ -92,9 +81,6 @@ def undo(op: str) -> None:
         state.wrote(view.window_uid, view.rev)
         state.go_to(view.window_uid)
         state.say(f"Undone in {name_of(view)}")
-
-
-# ---- spans
 
 
 def edit_span(view: WindowView, event: dict[str, Any]) -> None:
@@ -174,9 +160,6 @@ def choose_span(key: str | None) -> None:
     st.session_state["windows_span"] = key
 
 
-# ---- what is drawn
-
-
 def chart_spans(view: WindowView) -> tuple[span_chart.ChartSpan, ...]:
     """Return what Accept would verify: the labelled spans, and in an open window its proposals.
 
@@ -239,9 +222,6 @@ def draw_chart(
 
 def _cut(start: int, end: int) -> dict[str, int]:
     return {"start": max(0, start), "end": min(WINDOW_LENGTH - 1, end)}
-
-
-# ---- words
 
 
 def name_of(window: WindowRow) -> str:

@@ -35,9 +35,6 @@ def new_op() -> str:
     return f"app-{uuid4().hex}"
 
 
-# ---- the line that confirms what was saved, or says why not
-
-
 def say(text: str, kind: NoticeKind = "saved", *, timed: bool = True) -> None:
     """Leave a message for the next drawing of the page, with the time if something was saved."""
     clock = f" · {datetime.now():%H:%M:%S}" if timed and kind == "saved" else ""
@@ -78,9 +75,6 @@ def enter(page: str) -> None:
 def clear_notice() -> None:
     """Forget the last message."""
     st.session_state.pop("notice", None)
-
-
-# ---- the window on the Windows page
 
 
 def current_window() -> str | None:

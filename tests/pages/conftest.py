@@ -91,9 +91,6 @@ def shown_text(app: AppTest) -> str:
     return "\n".join(str(element.value) for kind in kinds for element in kind)
 
 
-# ---- a finished run without a training
-
-
 def write_finished_run(
     workspace: Workspace, store: LabelStore, bars: BarStore, *, n_epochs: int = 8
 ) -> RunFolder:
