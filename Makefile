@@ -1,15 +1,16 @@
 # One venv, one list of requirements; every command runs from a fresh clone.
 BIN := .venv/bin
 STAMP := .venv/.installed
+TEST_STAMP := .venv/.installed-tests
 
 .PHONY: app test lint format sample bench
 app: $(STAMP)
 	$(BIN)/python -m streamlit run app.py
 
-test: $(STAMP)
+test: $(TEST_STAMP)
 	$(BIN)/python -m pytest
 
-lint: $(STAMP)
+lint: $(TEST_STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
@@ -21,10 +22,14 @@ format: $(STAMP)
 sample: $(STAMP)
 	$(BIN)/python -m moola sample
 
-bench: $(STAMP)
+bench: $(TEST_STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/benchmarks -q -s -o addopts=--import-mode=importlib
 
 $(STAMP): requirements.txt
 	python3 -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+$(TEST_STAMP): $(STAMP) tests/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	touch $@

@@ -1,0 +1,89 @@
+"""The command line: one sub-command a verb, one workspace a call.
+
+Exit codes: 0 done, 2 bad input (one clear sentence on stderr), 1 crash, 130 interrupted.
+A verb's function adds its options; its docstring is the verb's help.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from moola import __version__
+from moola.cli import bars, training
+from moola.cli import workspace as workspace_verbs
+from moola.exceptions import ImportRefused, MoolaError
+from moola.workspace import DEFAULT_WORKSPACE, Workspace
+
+LISTED_ROWS = 20
+LOG_FORMAT = "%(asctime)s %(message)s"
+VERBS = {**workspace_verbs.VERBS, **bars.VERBS, **training.VERBS}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    args = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, datefmt="%H:%M:%S")
+    workspace = Workspace(args.workspace, os.environ.get("MOOLA_DATABASE_URL"))
+    try:
+        answer, text = args.handler(args, workspace)
+    except MoolaError as error:
+        _print_error(error, as_json=args.json)
+        return 2
+    except OSError as error:
+        # A full disk or a folder without permission is nothing that a traceback would explain.
+        _print_error(
+            MoolaError(f"A file could not be read or written: {error}."), as_json=args.json
+        )
+        return 2
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return 130
+    print(json.dumps(answer, indent=1, default=_to_json) if args.json else text)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="moola", description="Label, learn and review expansions in 105-bar market windows."
+    )
+    parser.add_argument("--version", action="version", version=f"moola {__version__}")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for name, add in VERBS.items():
+        verb = verbs.add_parser(name, help=add.__doc__, description=add.__doc__)
+        verb.add_argument(
+            "--workspace",
+            type=Path,
+            default=Path(os.environ.get("MOOLA_WORKSPACE") or DEFAULT_WORKSPACE),
+            metavar="DIR",
+            help="folder of store, bars, runs and artifacts (default: MOOLA_WORKSPACE or data)",
+        )
+        verb.add_argument("--json", action="store_true", help="print the answer as JSON")
+        add(verb)
+    return parser
+
+
+def _print_error(error: MoolaError, *, as_json: bool) -> None:
+    rows = error.rows if isinstance(error, ImportRefused) else ()
+    if as_json:
+        print(json.dumps({"error": str(error), "rows": [asdict(row) for row in rows]}))
+    print(f"error: {error}", file=sys.stderr)
+    for row in rows[:LISTED_ROWS]:
+        print(f"  {row}", file=sys.stderr)
+    if len(rows) > LISTED_ROWS:
+        print(f"  and {len(rows) - LISTED_ROWS} more rows", file=sys.stderr)
+
+
+def _to_json(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    return value.tolist() if isinstance(value, np.generic) else str(value)

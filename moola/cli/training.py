@@ -1,0 +1,144 @@
+"""Verbs that train, score and predict."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from moola import runs
+from moola.cli import options
+from moola.config import FinetuneConfig, option_type
+from moola.evaluate import evaluate_run, format_success
+from moola.exceptions import ConfigError
+from moola.workspace import Workspace
+
+
+def _add_finetune(verb: argparse.ArgumentParser) -> None:
+    """Fine-tune JadeCompact; the run folder holds everything it did."""
+    source = verb.add_mutually_exclusive_group(required=True)
+    source.add_argument("--data", type=Path, metavar="FILE", help=options.config_help("data"))
+    source.add_argument("--store", action="store_true", help="train on what the store holds")
+    source.add_argument(
+        "--resume", type=Path, metavar="RUN_FOLDER", help="continue a run with its own options"
+    )
+    for item in fields(FinetuneConfig):
+        if item.name != "data":
+            _add_option(verb, item.name, item.default)
+    verb.add_argument("--out", type=Path, metavar="DIR", help="where run folders go (default: "
+                      "<workspace>/runs)")  # fmt: skip
+    verb.add_argument("--name", metavar="NAME", help="ending of the run folder's name")
+    verb.set_defaults(handler=_finetune)
+
+
+def _add_option(verb: argparse.ArgumentParser, name: str, default: Any) -> None:
+    """Add one option of `FinetuneConfig` with its own type, choices and help."""
+    settings: dict[str, Any] = {
+        "default": default,
+        "help": f"{options.config_help(name)} (default: %(default)s)",
+    }
+    kind = option_type(name)
+    if kind is bool:
+        settings["action"] = argparse.BooleanOptionalAction
+    elif kind is tuple:
+        settings |= {"type": float, "nargs": len(default), "metavar": ("P", "B", "C", "T")}
+    elif name in FinetuneConfig.choices():
+        settings["choices"] = FinetuneConfig.choices()[name]
+    else:
+        settings |= {"type": kind, "metavar": "X" if kind is not str else "PATH"}
+    verb.add_argument(options.flag(name), **settings)
+
+
+def _finetune(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
+    resumed = runs.open_run(args.resume, workspace.runs_dir) if args.resume else None
+    config = resumed.config() if resumed else _config(args)
+    from moola import finetuning  # torch: loaded only where it is needed, and after the checks
+
+    run = resumed or finetuning.prepare(
+        config, workspace, runs_dir=args.out or workspace.runs_dir, name=args.name
+    )
+    bar = tqdm(total=config.epochs, unit="epoch", disable=not sys.stderr.isatty())
+
+    def advance(row: dict[str, Any]) -> None:
+        bar.update(row["epoch"] - bar.n)
+
+    with bar, logging_redirect_tqdm():
+        state = finetuning.carry_out(run, workspace, on_progress=advance)
+    answer = {"run": run.id, "folder": str(run.path), "state": state}
+    return answer, f"{state}: {run.path}"
+
+
+def _config(args: argparse.Namespace) -> FinetuneConfig:
+    values = {item.name: getattr(args, item.name) for item in fields(FinetuneConfig)}
+    for name in ("data", "pretrained_encoder"):  # a resumed run may start in another folder
+        values[name] = str(Path(values[name]).resolve()) if values[name] else None
+    return FinetuneConfig.from_dict(values)
+
+
+def _add_evaluate(verb: argparse.ArgumentParser) -> None:
+    """Score a run against the targets, with intervals and floors."""
+    verb.add_argument("--run", required=True, metavar="RUN", help="run id or folder")
+    verb.set_defaults(handler=_evaluate)
+
+
+def _evaluate(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
+    criteria = evaluate_run(runs.open_run(args.run, workspace.runs_dir))
+    return criteria, format_success(criteria)
+
+
+def _add_predict(verb: argparse.ArgumentParser) -> None:
+    """Predict with a run's checkpoint: its own windows, a label file, or the store's windows."""
+    verb.add_argument("--run", required=True, metavar="RUN", help="run id or folder")
+    source = verb.add_mutually_exclusive_group()
+    source.add_argument("--data", type=Path, metavar="FILE", help="windows of a label Parquet")
+    source.add_argument("--store", action="store_true", help="windows of the store")
+    verb.add_argument("--labels", choices=FinetuneConfig.choices()["labels"], default="all",
+                      help=f"with --store: {options.config_help('labels')} (default: %(default)s)")  # fmt: skip
+    verb.add_argument("--checkpoint", choices=("last", "best"), default="last",
+                      help="default: last, which no validation window has chosen")  # fmt: skip
+    verb.add_argument("--out", type=Path, metavar="FILE", help="Parquet to write (default: the "
+                      "run's predictions.parquet; needed with --data and --store)")  # fmt: skip
+    verb.set_defaults(handler=_predict)
+
+
+def _predict(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
+    run = runs.open_run(args.run, workspace.runs_dir)
+    if (args.data or args.store) and not args.out:
+        raise ConfigError("--out should name the Parquet file that --data or --store writes.")
+    from moola import finetuning
+
+    frame, path = finetuning.predict(
+        run,
+        workspace,
+        data=args.data,
+        labels=args.labels if args.store else None,
+        checkpoint=args.checkpoint,
+        out=args.out,
+    )
+    n_windows = frame["window_uid"].nunique()
+    return {"file": str(path), "n_windows": n_windows}, f"{n_windows} windows: {path}"
+
+
+def _add_devices(verb: argparse.ArgumentParser) -> None:
+    """List the devices that can train here."""
+    verb.set_defaults(handler=_devices)
+
+
+def _devices(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
+    from moola.device import list_devices
+
+    found = list_devices()
+    return {"devices": found}, "\n".join(f"{item['key']:<6} {item['name']}" for item in found)
+
+
+VERBS = {
+    "finetune": _add_finetune,
+    "evaluate": _add_evaluate,
+    "predict": _add_predict,
+    "devices": _add_devices,
+}
