@@ -97,8 +97,12 @@ def _add_predict(verb: argparse.ArgumentParser) -> None:
     source = verb.add_mutually_exclusive_group()
     source.add_argument("--data", type=Path, metavar="FILE", help="windows of a label Parquet")
     source.add_argument("--store", action="store_true", help="windows of the store")
-    verb.add_argument("--labels", choices=FinetuneConfig.choices()["labels"], default="all",
-                      help=f"with --store: {options.config_help('labels')} (default: %(default)s)")  # fmt: skip
+    verb.add_argument(
+        "--labels",
+        choices=FinetuneConfig.choices()["labels"],
+        default="all",
+        help=f"with --store: {options.config_help('labels')} (default: %(default)s)",
+    )
     verb.add_argument("--checkpoint", choices=("last", "best"), default="last",
                       help="default: last, which no validation window has chosen")  # fmt: skip
     verb.add_argument("--out", type=Path, metavar="FILE", help="Parquet to write (default: the "
