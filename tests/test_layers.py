@@ -16,7 +16,7 @@ FLOORS = [
     ["exceptions"],
     ["schema", "workspace"],
     ["config", "labels", "examples", "shares", "history"],
-    ["tables", "windows", "features", "splits", "proposals", "planting"],
+    ["tables", "windows", "market_hours", "features", "splits", "proposals", "planting"],
     ["bars", "synthetic"],
     ["label_file"],
     ["store", "cuts"],
