@@ -155,6 +155,21 @@ def window_start(span: ProposedSpan, n_bars_of_series: int) -> int:
     return int(np.clip(span.start - offset, 0, n_bars_of_series - WINDOW_LENGTH))
 
 
+def average_true_range(
+    ohlc: NDArray[np.float64],
+    atr_bars: int,
+    timestamps: Any = None,
+    *,
+    gap_bars: float = RuleParams.gap_bars,
+) -> NDArray[np.float64]:
+    """Return (N,) Wilder's average of the true range up to each bar, as the rule measures it.
+
+    Given times, the true range of a bar after a pause does not reach across it.
+    """
+    run_start = _run_starts(len(ohlc), timestamps, gap_bars)
+    return _average_true_range(np.ascontiguousarray(ohlc, np.float64), run_start, atr_bars)
+
+
 def _run_starts(n_bars: int, timestamps: Any, gap_bars: float) -> NDArray[np.int64]:
     """Return (N,) the first bar of the unbroken run that each bar belongs to."""
     if timestamps is None or n_bars < 2:

@@ -17,7 +17,7 @@ FLOORS = [
     ["schema", "workspace"],
     ["config", "labels", "examples", "shares", "history"],
     ["tables", "windows", "market_hours", "features", "splits", "proposals", "planting"],
-    ["bars", "synthetic"],
+    ["bars", "synthetic", "rules"],
     ["label_file"],
     ["store", "cuts"],
     ["importing", "proposing"],
