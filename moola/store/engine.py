@@ -43,8 +43,11 @@ def open_engine(url: str) -> Engine:
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """Open a transaction that sees one state of the store, however many queries it makes."""
-    with _plain_errors(engine.url), engine.connect() as connection, connection.begin():
-        yield connection
+    with _plain_errors(engine.url), engine.connect() as connection:
+        if engine.dialect.name == "postgresql":  # SQLite reads one state in any transaction
+            connection = connection.execution_options(isolation_level="REPEATABLE READ")
+        with connection.begin():
+            yield connection
 
 
 @contextmanager

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import count
 
+from sqlalchemy import create_engine, event, text
+
 from moola.proposals import ProposedSpan
 from moola.schema import SpanType
 from moola.store import ImportedSpan, ImportedWindow, LabelStore, Series, WindowView
@@ -77,6 +79,22 @@ class Desk:
 
     def undo(self) -> WindowView | None:
         return self.store.undo(op_id=self.op())
+
+    def edit(self, *statements: str) -> None:
+        """Do what no label store does: change the database by hand."""
+        engine = create_engine(self.url)
+        if engine.dialect.name == "sqlite":
+            event.listen(engine, "connect", lambda raw, _: raw.execute("PRAGMA foreign_keys = ON"))
+        with engine.begin() as connection:
+            for statement in statements:
+                connection.execute(text(statement))
+        engine.dispose()
+
+    def unguard(self) -> list[str]:
+        """Return the statements that take the guard of the events away."""
+        if self.store._engine.dialect.name == "postgresql":
+            return ["DROP TRIGGER event_no_change ON event"]
+        return [f"DROP TRIGGER event_no_{verb}" for verb in ("update", "delete")]
 
     def rev(self, uid: str) -> int:
         return self.store.window(uid).rev

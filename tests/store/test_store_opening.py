@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from moola.exceptions import StoreError
 from moola.store import LabelStore, Series
@@ -60,9 +61,8 @@ def test_the_database_of_another_program_is_refused_and_left_alone(tmp_path: Pat
     assert tables == [("recipe",)]
 
 
-def test_a_store_of_another_version_is_refused(desk: Desk, tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "moola.db") as connection:
-        connection.execute("UPDATE meta SET value = '99'")
+def test_a_store_of_another_version_is_refused(desk: Desk) -> None:
+    desk.edit("UPDATE meta SET value = '99'")
     assert "Found 99" in refusal(desk.url)
 
 
@@ -74,7 +74,8 @@ def test_an_address_that_is_none_is_named(url: str, message: str) -> None:
     assert message in refusal(url)
 
 
-def test_a_store_that_cannot_be_written_says_so(desk: Desk, tmp_path: Path) -> None:
+def test_a_store_that_cannot_be_written_says_so(sqlite_desk: Desk, tmp_path: Path) -> None:
+    desk = sqlite_desk
     (uid,) = desk.add_windows(10)
     readable = LabelStore.open(f"sqlite:///file:{tmp_path / 'moola.db'}?mode=ro&uri=true")
     assert readable.window(uid).state == "unseen"
@@ -82,8 +83,8 @@ def test_a_store_that_cannot_be_written_says_so(desk: Desk, tmp_path: Path) -> N
         readable.flag(uid, rev=0, op_id="flag")
 
 
-def test_every_connection_is_safe(tmp_path: Path, desk: Desk) -> None:
-    with desk.store._engine.connect() as connection:
+def test_every_connection_is_safe(sqlite_desk: Desk) -> None:
+    with sqlite_desk.store._engine.connect() as connection:
         found = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
             for name in ("journal_mode", "foreign_keys", "synchronous", "busy_timeout")
@@ -94,6 +95,7 @@ def test_every_connection_is_safe(tmp_path: Path, desk: Desk) -> None:
 
 
 SPAN = "INSERT INTO span VALUES('s', 'NQ-00000000', 'local', {}, {}, {}, NULL, 'human', NULL, NULL)"
+WINDOW = """INSERT INTO "window" VALUES('w', {}, NULL)"""
 REVIEW = "INSERT INTO review VALUES('{}', 'local', {}, {}, '', 1, 'now')"
 
 
@@ -110,18 +112,14 @@ REVIEW = "INSERT INTO review VALUES('{}', 'local', {}, {}, '', 1, 'now')"
         REVIEW.format("{uid}", "'proposed'", "NULL"),
         REVIEW.format("{uid}", "'rejected'", "'boredom'"),
         REVIEW.format("nobody", "'verified'", "NULL"),
-        "INSERT INTO window VALUES('w', 'NQ-00000000', 5, 104, NULL)",
-        "INSERT INTO window VALUES('w', 'NQ-00000000', 10, 105, NULL)",
-        "INSERT INTO window VALUES('w', 'no series', 5, 105, NULL)",
+        WINDOW.format("'NQ-00000000', 5, 104"),
+        WINDOW.format("'NQ-00000000', 10, 105"),
+        WINDOW.format("'no series', 5, 105"),
         "UPDATE event SET kind = 'accept'",
         "DELETE FROM event",
     ],
 )
-def test_the_database_refuses_what_the_rules_forbid(
-    desk: Desk, tmp_path: Path, statement: str
-) -> None:
+def test_the_database_refuses_what_the_rules_forbid(desk: Desk, statement: str) -> None:
     (uid,) = desk.add_windows(10)
-    with sqlite3.connect(tmp_path / "moola.db") as connection:
-        connection.execute("PRAGMA foreign_keys = ON")
-        with pytest.raises(sqlite3.IntegrityError):
-            connection.execute(statement.format(uid=uid))
+    with pytest.raises(IntegrityError):
+        desk.edit(statement.format(uid=uid))

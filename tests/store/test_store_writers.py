@@ -107,8 +107,8 @@ def test_of_two_writers_that_saw_the_same_one_is_told(desk: Desk) -> None:
     assert sorted(answers) == ["conflict", "written"]
 
 
-def test_a_store_opened_by_many_at_once_is_made_once(tmp_path: Path) -> None:
-    url, errors = f"sqlite:///{tmp_path / 'moola.db'}", []
+def test_a_store_opened_by_many_at_once_is_made_once(store_url: str) -> None:
+    url, errors = store_url, []
 
     def open_and_add(number: int) -> None:
         try:
