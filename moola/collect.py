@@ -19,8 +19,8 @@ from moola.config import FinetuneConfig, LabelChoice
 from moola.examples import NO_SPAN, Examples
 from moola.exceptions import SchemaError
 from moola.features import LOOKBACK_BARS, compute_features
-from moola.importing import place_rows
 from moola.label_file import read_label_file
+from moola.placing import place_rows
 from moola.schema import (
     LABELLED_STATES,
     SPAN_TYPES,

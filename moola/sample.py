@@ -18,8 +18,9 @@ import pyarrow as pa
 from moola.bars import BarStore, content_hash
 from moola.cuts import cut_windows
 from moola.exceptions import StoreError
-from moola.importing import import_bars, import_labels
+from moola.importing import import_bars
 from moola.label_file import LabelRow, write_label_file
+from moola.label_import import import_labels
 from moola.store import LabelStore
 from moola.synthetic import generate_bars
 from moola.tables import write_parquet

@@ -12,8 +12,10 @@ import pytest
 
 from moola.bars import BarStore
 from moola.exceptions import ImportRefused, StoreError
-from moola.importing import import_bars, import_file, import_labels, place_rows
+from moola.importing import import_bars, import_file
 from moola.label_file import LabelRow, write_label_file
+from moola.label_import import import_labels
+from moola.placing import place_rows
 from moola.store import LabelStore
 from tests.toy_bars import label_row, ohlc_of, toy_bars
 

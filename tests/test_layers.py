@@ -20,6 +20,8 @@ FLOORS = [
     ["bars", "synthetic", "rules"],
     ["label_file"],
     ["store", "cuts"],
+    ["placing", "imported"],
+    ["label_import"],
     ["importing", "proposing"],
     ["collect", "sample"],
     ["decode", "metrics", "silence", "criteria"],

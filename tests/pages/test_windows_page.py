@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from moola.bars import BarStore
-from moola.importing import import_labels
+from moola.label_import import import_labels
 from moola.runs import list_runs
 from moola.store import LabelStore, WindowView
 from moola.ui import span_chart
