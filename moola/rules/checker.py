@@ -139,7 +139,7 @@ def _faults(m: Measures, limits: Limits, direction: Sequence[Direction | None] |
             (
                 m.move_atr < least - SLACK,
                 lambda i: (
-                    f"net move {m.move_atr[i]:.1f} ATR, at least {least:g} wanted"
+                    f"net move {_told(m.move_atr[i], least)} ATR, at least {least:g} wanted"
                     + _cold(int(m.n_before[i]), limits.atr_bars)
                 ),
             )
