@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = [
     ["exceptions"],
     ["schema", "workspace"],
-    ["config", "labels", "examples", "shares", "history"],
+    ["config", "labels", "examples", "shares", "history", "second_look"],
     ["tables", "windows", "market_hours", "features", "splits", "proposals", "planting"],
     ["bars", "synthetic", "rules"],
     ["label_file"],
