@@ -25,7 +25,7 @@ FLOORS = [
     ["importing", "proposing"],
     ["collect", "sample"],
     ["decode", "metrics", "silence", "criteria"],
-    ["floors", "calibration"],
+    ["floors", "calibration", "agreement"],
     ["runs"],
     ["evaluate", "launcher"],
     ["doctor", "diagnostics"],
