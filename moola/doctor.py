@@ -9,18 +9,23 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy import make_url
 
 from moola.bars import BarStore
 from moola.exceptions import MoolaError, StoreError
 from moola.runs import list_runs
 from moola.store import LabelStore
+from moola.store.place import backups, name_of, store_file
 from moola.workspace import Workspace
 
 OLDEST_PYTHON = (3, 11)
 NEEDED_PACKAGES = ("streamlit", "torch", "pandas", "pyarrow", "plotly", "numba", "sqlalchemy")
 ENOUGH_DISK_GB = 1.0
+MOST_DAYS_BETWEEN_BACKUPS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,7 @@ def check(workspace: Workspace) -> list[Check]:
         _packages(),
         _attempt("workspace", lambda: _folder(workspace.root)),
         _attempt("label store", lambda: _store(workspace)),
+        _attempt("backups", lambda: _backups(workspace)),
         _attempt("bars", lambda: _bars(workspace)),
         _attempt("runs", lambda: _runs(workspace)),
     ]
@@ -81,7 +87,28 @@ def _store(workspace: Workspace) -> str:
         raise StoreError(f"The store should be what its log of events wrote. Found: {damage[0]}.")
     counts: dict[Any, int] = store.counts()
     states = ", ".join(f"{n} {state}" for state, n in counts.items() if n) or "no windows yet"
-    return f"{len(store.series())} series; windows: {states}"
+    return (
+        f"{len(store.series())} series; windows: {states}; all as the log of "
+        f"{store.sizes()['event']:,} events wrote it"
+    )
+
+
+def _backups(workspace: Workspace) -> str:
+    url = make_url(workspace.store_url)
+    file = store_file(url)
+    if file is None:
+        return f"{name_of(url)} is backed up by the tools of its server, such as pg_dump"
+    found = backups(file)
+    plain = [backup for backup in found if not backup.why]
+    if not plain:
+        return "none yet; the first is made when the store is next opened"
+    age = datetime.now(UTC) - plain[0].made_at
+    if age.days > MOST_DAYS_BETWEEN_BACKUPS:
+        raise StoreError(
+            f"A backup should be made every day. Found the last one {age.days} days old; is "
+            f"{plain[0].path.parent} writable?"
+        )
+    return f"{len(found)} in {plain[0].path.parent}, the last {age / timedelta(hours=1):.0f} h old"
 
 
 def _bars(workspace: Workspace) -> str:

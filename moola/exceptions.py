@@ -7,6 +7,7 @@
     │   └── ImportRefused                      a file was refused; carries the refused rows
     ├── StoreError        (also RuntimeError)  the label store could not do it
     │   ├── ConflictError                      somebody changed the row first
+    │   ├── StoreUnavailable                   locked, full or away: try the same again
     │   └── UnknownWindow (also KeyError)      no window of that name
     ├── ConfigError       (also ValueError)    an option is out of its range
     ├── CheckpointError   (also ValueError)    a checkpoint does not fit the model
@@ -53,6 +54,10 @@ class StoreError(MoolaError, RuntimeError):
 
 class ConflictError(StoreError):
     """The row was changed by somebody else since it was read."""
+
+
+class StoreUnavailable(StoreError):
+    """The store cannot be reached or written just now; nothing was, and a retry is safe."""
 
 
 class UnknownWindow(StoreError, KeyError):

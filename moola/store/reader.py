@@ -14,7 +14,7 @@ from moola.schema import REVIEW_STATES, ReviewState, SpanType
 from moola.store import changes, queries
 from moola.store.engine import open_engine, reading
 from moola.store.records import Event, Series, WindowRow, WindowView
-from moola.store.tables import events
+from moola.store.tables import STATE_TABLES, events
 
 LOCAL = "local"
 """The annotator of a store that one person uses."""
@@ -120,6 +120,14 @@ class StoreReader:
         """Return how log and tables disagree: nothing, unless somebody edited the database."""
         with reading(self._engine) as connection:
             return changes.find_damage(connection)
+
+    def sizes(self) -> dict[str, int]:
+        """Return how many rows each table of the store holds, the log of events first."""
+        with reading(self._engine) as connection:
+            return {
+                table.name: connection.scalar(select(func.count()).select_from(table)) or 0
+                for table in (events, *STATE_TABLES.values())
+            }
 
 
 def _light(view: WindowView) -> WindowRow:

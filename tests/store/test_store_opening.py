@@ -47,7 +47,7 @@ def test_a_database_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
 def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "moola.db"
     path.write_bytes(b"holiday pictures" * 100)
-    assert "not a database" in refusal(f"sqlite:///{path}")
+    assert "damaged (file is not a database). There is no backup" in refusal(f"sqlite:///{path}")
     assert path.read_bytes() == b"holiday pictures" * 100
 
 
