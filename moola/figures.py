@@ -27,9 +27,9 @@ TASK_COLORS: dict[Task, str] = {
 """Told apart with every common colour blindness, and at least 3:1 on white and on the dark page."""
 
 POINTER_BAND = (0.6, 0.8)
-_MUTED = "#808894"
+MUTED = "#808894"
 _FAINT = "rgba(128, 136, 148, 0.45)"
-_LEGEND = {"orientation": "h", "y": -0.24, "yanchor": "top", "x": 0, "traceorder": "normal"}
+LEGEND = {"orientation": "h", "y": -0.24, "yanchor": "top", "x": 0, "traceorder": "normal"}
 
 
 def loss_shares(history: Sequence[Mapping[str, Any]], *, epochs: int) -> go.Figure:
@@ -56,7 +56,7 @@ def gradient_shares(history: Sequence[Mapping[str, Any]], *, epochs: int) -> go.
     rows = [row for row in history if row.get("grad_share")]
     if history and not rows:
         note = "Not measured: the encoder is frozen,<br>so no task moves it."
-        return _empty("Gradient share on the encoder", note)
+        return empty("Gradient share on the encoder", note)
     figure = _shares(rows, "grad_share", "Gradient share on the encoder", epochs)
     return figure.update_layout(title_subtitle_text="Who moves the shared layers, and how much")
 
@@ -64,7 +64,7 @@ def gradient_shares(history: Sequence[Mapping[str, Any]], *, epochs: int) -> go.
 def raw_losses(history: Sequence[Mapping[str, Any]], *, epochs: int) -> go.Figure:
     """Return each task's unweighted loss: training as a line, validation dotted."""
     if not history:
-        return _empty("Raw losses", "No epoch has finished yet.")
+        return empty("Raw losses", "No epoch has finished yet.")
     tasks = _tasks_of(history, "raw")
     figure = make_subplots(
         rows=2,
@@ -83,7 +83,7 @@ def raw_losses(history: Sequence[Mapping[str, Any]], *, epochs: int) -> go.Figur
     figure.update_yaxes(rangemode="tozero", nticks=4)
     figure.update_xaxes(title_text="epoch", row=2)
     figure.update_annotations(font_size=12)
-    figure = _finished(figure, "Raw losses", height=400)
+    figure = finished(figure, "Raw losses", height=400)
     figure.update_layout(margin_t=96)
     return figure.update_layout(title_subtitle_text="Line: training. Dotted: held-out windows")
 
@@ -91,12 +91,12 @@ def raw_losses(history: Sequence[Mapping[str, Any]], *, epochs: int) -> go.Figur
 def skill(history: Sequence[Mapping[str, Any]], *, epochs: int) -> go.Figure:
     """Return 1 - validation loss / loss of the best constant, per task and epoch."""
     if not history:
-        return _empty("Skill", "No epoch has finished yet.")
+        return empty("Skill", "No epoch has finished yet.")
     figure = go.Figure([_line(history, "skill", task) for task in _tasks_of(history, "skill")])
-    figure.add_hline(0, line={"color": _MUTED, "width": 1.2})
+    figure.add_hline(0, line={"color": MUTED, "width": 1.2})
     figure.update_xaxes(range=_epoch_range(epochs), title_text="epoch", nticks=8)
     figure.update_yaxes(range=[-0.5, 1], title_text="skill (1 = perfect)")
-    figure = _finished(figure, "Skill", height=400, legend=True)
+    figure = finished(figure, "Skill", height=400, legend=True)
     return figure.update_layout(
         title_subtitle_text="On held-out windows. 0: no better than a constant"
     )
@@ -109,7 +109,7 @@ def confusion_matrix(counts: NDArray[np.int64]) -> go.Figure:
     """
     total = counts.astype(float)
     if not total.sum():
-        return _empty("Type: label against prediction", "No labelled window to compare.")
+        return empty("Type: label against prediction", "No labelled window to compare.")
     share = total / np.maximum(total.sum(axis=1, keepdims=True), 1)
     names = list(SPAN_TYPES)
     figure = go.Figure(
@@ -140,7 +140,7 @@ def confusion_matrix(counts: NDArray[np.int64]) -> go.Figure:
             )
     figure.update_xaxes(title_text="predicted", showgrid=False)
     figure.update_yaxes(title_text="labelled", autorange="reversed", showgrid=False)
-    figure = _finished(figure, "Type: label against prediction", height=340)
+    figure = finished(figure, "Type: label against prediction", height=340)
     return figure.update_layout(title_subtitle_text="Held-out windows")
 
 
@@ -148,7 +148,7 @@ def countdown_error(errors: CountdownErrors | None) -> go.Figure:
     """Return the countdown's absolute error by distance to the labelled start, in bars."""
     title = "Countdown error by distance to the start"
     if errors is None:
-        return _empty(title, "No countdown predicted for a labelled window.")
+        return empty(title, "No countdown predicted for a labelled window.")
     color, x = TASK_COLORS["countdown"], errors.distance_bars
     figure = go.Figure(
         [
@@ -169,14 +169,14 @@ def countdown_error(errors: CountdownErrors | None) -> go.Figure:
             ),
         ]
     )
-    figure.add_hline(5, line={"color": _MUTED, "dash": "dash", "width": 1})
+    figure.add_hline(5, line={"color": MUTED, "dash": "dash", "width": 1})
     figure.add_vline(0, line={"color": _FAINT, "width": 1})
     figure.update_xaxes(
         title_text="bars to the labelled start (negative: after it)", autorange="reversed"
     )
     figure.update_yaxes(title_text="absolute error (bars)", rangemode="tozero")
     figure.update_layout(hovermode="x unified")
-    figure = _finished(figure, title, height=340, legend=True)
+    figure = finished(figure, title, height=340, legend=True)
     return figure.update_layout(
         title_subtitle_text="Held-out windows; dashed: the target of 5 bars"
     )
@@ -193,7 +193,7 @@ def _tasks_of(history: Sequence[Mapping[str, Any]], key: str) -> list[Task]:
 def _shares(history: Sequence[Mapping[str, Any]], key: str, title: str, epochs: int) -> go.Figure:
     """Return stacked bars: unlike an area, they show the first epoch and invent nothing between."""
     if not history:
-        return _empty(title, "No epoch has finished yet.")
+        return empty(title, "No epoch has finished yet.")
     x = [row["epoch"] for row in history]
     width = max(1, round((x[-1] - x[0]) / max(1, len(x) - 1)))
     targets = target_shares(_tasks_of(history, key))
@@ -213,7 +213,7 @@ def _shares(history: Sequence[Mapping[str, Any]], key: str, title: str, epochs: 
     figure.update_layout(barmode="stack", hovermode="x unified")
     figure.update_xaxes(range=_epoch_range(epochs), title_text="epoch", nticks=8)
     figure.update_yaxes(range=[0, 1], tickformat=".0%", tickvals=[0, 0.2, 0.4, 0.6, 0.8, 1])
-    return _finished(figure, title, height=360, legend=True)
+    return finished(figure, title, height=360, legend=True)
 
 
 def _line(history: Sequence[Mapping[str, Any]], key: str, task: Task) -> go.Scatter:
@@ -231,21 +231,23 @@ def _epoch_range(epochs: int) -> list[float]:
     return [0.5, max(1, epochs) + 0.5]
 
 
-def _empty(title: str, note: str) -> go.Figure:
+def empty(title: str, note: str) -> go.Figure:
+    """Return a figure of nothing but a title and why there is nothing to draw."""
     figure = go.Figure()
     figure.add_annotation(text=note, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False)
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
-    return _finished(figure, title, height=360)
+    return finished(figure, title, height=360)
 
 
-def _finished(figure: go.Figure, title: str, *, height: int, legend: bool = False) -> go.Figure:
+def finished(figure: go.Figure, title: str, *, height: int, legend: bool = False) -> go.Figure:
+    """Give a figure what all of them share: title, margins, legend below, no zoom."""
     figure.update_layout(
         title={"text": title, "font": {"size": 14}, "subtitle": {"font": {"size": 12}}},
         height=height,
         margin={"l": 8, "r": 8, "t": 72, "b": 8},
         showlegend=legend,
-        legend=_LEGEND,
+        legend=LEGEND,
         hoverlabel={"namelength": -1},
         dragmode=False,
     )

@@ -1,5 +1,9 @@
 """When two people's decisions about a window are the same, and where a window stands with them.
 
+What one person says of the windows is his *layer*. It has his name; ``<name>~repeat`` holds his
+second judgements, ``<name>~catch`` what he said of spans shifted on purpose, and `GOLD` what an
+adjudicator made of a dispute.
+
 Two decisions agree if they are of one kind and, for kept windows, the spans pair off one to one:
 each pair shares at least `IOU_MIN` of its bars and has one type. A flag asks for a second look, so
 a flagged window is never agreed.
@@ -8,13 +12,17 @@ a flagged window is never agreed.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, Protocol
 
 from moola.schema import LABELLED_STATES
 
 IOU_MIN = 0.5
 """Bars in both spans over bars in either, from which two spans count as the same expansion."""
+
+GOLD = "~gold"
+REPEAT = "~repeat"
+CATCH = "~catch"
 
 DecisionName = Literal["kept", "rejected", "flagged"]
 DECISION_NAMES: tuple[DecisionName, ...] = ("kept", "rejected", "flagged")
@@ -62,6 +70,11 @@ def decision_of(state: str) -> DecisionName | None:
     if state in LABELLED_STATES:
         return "kept"
     return next((name for name in DECISION_NAMES if name == state), None)
+
+
+def is_person(layer: str) -> bool:
+    """Return whether a layer holds a person's own labels."""
+    return "~" not in layer
 
 
 def iou(a: Marked, b: Marked) -> float:
@@ -119,3 +132,19 @@ def agree(a: Judged, b: Judged) -> bool:
 def all_agree(judged: Iterable[Judged]) -> bool:
     """Return whether every two of the decisions about one window say the same."""
     return all(agree(a, b) for a, b in itertools.combinations(judged, 2))
+
+
+Standing = Literal["single", "agreed", "disputed", "adjudicated"]
+
+
+def standing_of(by_layer: Mapping[str, Judged]) -> Standing | None:
+    """Return where a window stands between people; None if nobody has judged it."""
+    judged = {
+        layer: item for layer, item in by_layer.items() if decision_of(item.state) is not None
+    }
+    if GOLD in judged:
+        return "adjudicated"
+    people = [item for layer, item in judged.items() if is_person(layer)]
+    if len(people) < 2:
+        return "single" if people else None
+    return "agreed" if all_agree(people) else "disputed"

@@ -85,6 +85,26 @@ def test_three_people_agree_only_if_every_two_do() -> None:
 
 
 @pytest.mark.parametrize(
+    ("layers", "standing"),
+    [
+        ({}, None),
+        ({"anna": Decision("deferred")}, None),
+        ({"anna": REJECTED}, "single"),
+        ({"anna": REJECTED, "ben": Decision("stale")}, "single"),
+        ({"anna": REJECTED, "anna~repeat": kept((1, 5))}, "single"),
+        ({"anna": REJECTED, "ben~catch": kept((1, 5))}, "single"),
+        ({"anna": REJECTED, "ben": REJECTED}, "agreed"),
+        ({"anna": REJECTED, "ben": kept((1, 5))}, "disputed"),
+        ({"anna": REJECTED, "ben": REJECTED, "cleo": FLAGGED}, "disputed"),
+        ({"anna": REJECTED, "ben": kept((1, 5)), "~gold": REJECTED}, "adjudicated"),
+        ({"anna": REJECTED, "ben": kept((1, 5)), "~gold": Decision("deferred")}, "disputed"),
+    ],
+)
+def test_a_window_stands_by_what_its_people_say(layers, standing: str | None) -> None:
+    assert second_look.standing_of(layers) == standing
+
+
+@pytest.mark.parametrize(
     ("state", "name"),
     [("verified", "kept"), ("edited", "kept"), ("rejected", "rejected"), ("flagged", "flagged"),
      ("deferred", None), ("stale", None), ("proposed", None), ("unseen", None)],
