@@ -19,14 +19,20 @@ from typing import Any
 import numpy as np
 
 from moola import __version__
-from moola.cli import bars, store, training
+from moola.cli import bars, cutting, store, training
 from moola.cli import workspace as workspace_verbs
 from moola.exceptions import ImportRefused, MoolaError
 from moola.workspace import DEFAULT_WORKSPACE, Workspace
 
 LISTED_ROWS = 20
 LOG_FORMAT = "%(asctime)s %(message)s"
-VERBS = {**workspace_verbs.VERBS, **bars.VERBS, **store.VERBS, **training.VERBS}
+VERBS = {
+    **workspace_verbs.VERBS,
+    **bars.VERBS,
+    **cutting.VERBS,
+    **store.VERBS,
+    **training.VERBS,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -83,6 +83,31 @@ class LabelStore(StoreReader):
         )
         return ProposeSummary(**answer)
 
+    def add_windows(
+        self,
+        series_id: str,
+        bar_starts: Sequence[int],
+        timestamps: Sequence[datetime],
+        *,
+        op_id: str,
+        annotator: str = LOCAL,
+    ) -> int:
+        """Add windows that begin at these bars; return how many are new."""
+        owner = self.get_series(series_id)
+        answer, _ = self._write(
+            "add_windows",
+            lambda op: {
+                "n_new": sum(
+                    intake.put_window(op, owner, start, time)
+                    for start, time in zip(bar_starts, timestamps, strict=True)
+                )
+            },
+            op_id=op_id,
+            annotator=annotator,
+            args={"series_id": series_id, "n_windows": len(bar_starts)},
+        )
+        return answer["n_new"]
+
     def save_span(
         self,
         window_uid: str,
