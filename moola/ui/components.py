@@ -80,7 +80,10 @@ def badge(text: str, tone: Tone) -> str:
 def no_windows(workspace: Workspace) -> None:
     """Say how windows get into an empty workspace."""
     st.info("There are no windows in this workspace yet.", icon=":material/candlestick_chart:")
-    st.markdown("Import labelled windows or bars, or write the generated sample:")
+    st.page_link(
+        "pages/data.py", label="Bring in bars or labels on Data", icon=":material/database:"
+    )
+    st.markdown("Or from the command line, also for a generated sample:")
     # The interpreter that runs the app: the shell's own python lacks the packages.
     python = Path(sys.executable)
     if python.is_relative_to(Path.cwd()):

@@ -14,7 +14,9 @@ def declare() -> st.Page:
     """Draw the menu and return the page to run."""
     st.set_page_config(page_title="Moola", page_icon=ICON, layout="wide")
     pages = [
+        _page("data", "Data", "database"),
         _page("windows", "Windows", "candlestick_chart", default=True),
+        _page("coverage", "Coverage", "grid_on"),
         _page("finetune", "Fine-tune", "model_training"),
         _page("loss_shares", "Loss shares", "stacked_bar_chart"),
         _page("review", "Review", "fact_check"),

@@ -14,7 +14,7 @@ from moola.runs import EXAMPLES_FILE, RunFolder, create_run, list_runs
 from moola.workspace import Workspace
 from tests.pages.conftest import OpenPage, history_row, shown_text
 
-PAGES = ("windows", "finetune", "loss_shares", "review")
+PAGES = ("data", "windows", "coverage", "finetune", "loss_shares", "review")
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -26,6 +26,8 @@ def test_every_page_opens_on_the_sample(page: str, open_page: OpenPage, sample: 
 
 
 HELP_ON_EMPTY = {
+    "data": "Bring a file in",
+    "coverage": "python -m moola import",
     "windows": "python -m moola import",
     "finetune": "python -m moola import",
     "loss_shares": "Start one on the Fine-tune page",

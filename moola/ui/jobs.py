@@ -1,0 +1,83 @@
+"""Work that takes longer than a page: in a thread of its own, which a reload does not end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from moola.exceptions import MoolaError, StoreError
+
+POLL_S = 0.1
+MAX_KEPT = 16
+Work = Callable[[Callable[[float], None]], Any]
+"""Does something and tells how far it is, 0 to 1."""
+
+
+class Job(threading.Thread):
+    """Runs `work` and keeps its result or error for whichever tab asks. Never touches streamlit."""
+
+    def __init__(self, work: Work) -> None:
+        super().__init__(daemon=False)
+        self._work = work
+        self.fraction = 0.0
+        self.result: Any = None
+        self.error: Exception | None = None
+
+    def run(self) -> None:
+        """Do the work; what goes wrong is raised where it can be shown."""
+        try:
+            self.result = self._work(self._note)
+        except OSError as error:
+            self.error = StoreError(f"A file could not be read or written. Found: {error}.")
+        except Exception as error:
+            self.error = error
+
+    def _note(self, fraction: float) -> None:
+        self.fraction = min(max(float(fraction), 0.0), 1.0)
+
+
+@st.cache_resource(show_spinner=False)
+def _jobs() -> dict[str, Job]:
+    return {}
+
+
+def start(key: str, work: Work) -> Job:
+    """Begin the work, unless it has begun already."""
+    jobs = _jobs()
+    if key not in jobs:
+        for old in [name for name, job in jobs.items() if not job.is_alive()][:-MAX_KEPT]:
+            jobs.pop(old, None)
+        jobs[key] = Job(work)
+        jobs[key].start()
+    return jobs[key]
+
+
+def find(key: str) -> Job | None:
+    """Return a job that was started, by this tab or before a reload."""
+    return _jobs().get(key)
+
+
+def forget(key: str) -> None:
+    """Drop a finished job, so that the same work can be done again."""
+    job = _jobs().get(key)
+    if job is not None and not job.is_alive():
+        _jobs().pop(key, None)
+
+
+def finish(job: Job, text: str) -> Any:
+    """Draw the progress until the job is done; return its result or raise its error."""
+    if job.is_alive():
+        bar = st.progress(job.fraction, text=text)
+        while job.is_alive():
+            bar.progress(job.fraction, text=f"{text} · {job.fraction:.0%}")
+            time.sleep(POLL_S)
+        bar.empty()
+    if isinstance(job.error, MoolaError):
+        raise job.error
+    if job.error is not None:
+        raise job.error
+    return job.result
