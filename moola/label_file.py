@@ -53,21 +53,32 @@ def read_label_file(path: Path) -> list[LabelRow]:
         If it cannot be read, or if any row breaks a rule or contradicts another; ``rows`` names
         every row at fault with its reason.
     """
-    table = _read_columns(path)
+    rows, refused = parse_label_file(path)
+    n_rows = len(rows) + len(refused)
+    refused += _contradictions(rows)
+    refuse_rows(sorted(refused, key=lambda at_fault: at_fault.row), n_rows, path.name)
+    return rows
+
+
+def parse_label_file(path: Path) -> tuple[list[LabelRow], list[RefusedRow]]:
+    """Return the rows that keep the rules each by itself, and those that break one."""
     rows: list[LabelRow] = []
     refused: list[RefusedRow] = []
-    for number, values in enumerate(table.to_pylist(), start=1):
+    for number, values in enumerate(_read_columns(path).to_pylist(), start=1):
         try:
             rows.append(_parse_row(number, values))
         except SchemaError as error:
             refused.append(RefusedRow(number, _as_clause(error)))
-    refused += _contradictions(rows)
-    refuse_rows(sorted(refused, key=lambda at_fault: at_fault.row), table.num_rows, path.name)
-    return rows
+    return rows, refused
 
 
-def write_label_file(path: Path, rows: Iterable[LabelRow]) -> None:
-    """Write a label Parquet whole or not at all; `read_label_file` gives the same rows back."""
+def write_label_file(
+    path: Path, rows: Iterable[LabelRow], *, group_ids: Sequence[str] | None = None
+) -> None:
+    """Write a label Parquet whole or not at all; `read_label_file` gives the same rows back.
+
+    With ``group_ids``, one a row, there is a column that says which windows share bars.
+    """
     rows = list(rows)
     columns = {
         "window_id": pa.array([row.window_id for row in rows], pa.string()),
@@ -79,6 +90,8 @@ def write_label_file(path: Path, rows: Iterable[LabelRow]) -> None:
             pa.list_(pa.list_(pa.float64())),
         ),
     }
+    if group_ids is not None:
+        columns["group_id"] = pa.array(group_ids, pa.string())
     write_parquet(pa.table(columns), path)
 
 

@@ -32,6 +32,8 @@ SPAN_TYPES: tuple[SpanType, ...] = get_args(SpanType)
 """The market state *before* the expansion, not its direction; the class id is the index."""
 
 Direction = Literal["up", "down"]
+Grade = Literal["A", "B", "C"]
+ReviewMode = Literal["normal", "blind", "catch", "repeat"]
 
 ReviewState = Literal["unseen", "proposed", "verified", "edited", "rejected", "flagged", "stale"]
 REVIEW_STATES: tuple[ReviewState, ...] = get_args(ReviewState)

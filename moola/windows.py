@@ -12,6 +12,8 @@ from moola.schema import WINDOW_LENGTH
 
 ALONE = re.compile(r"W-[0-9a-f]{12}")
 SIGNIFICANT_DIGITS = 9
+SLACK = 0.5 * 10.0 ** (1 - SIGNIFICANT_DIGITS)
+"""Half a unit of the ninth digit, relative to the price."""
 
 
 def window_uid(series_id: str, bar_start: int, n_bars: int = WINDOW_LENGTH) -> str:
@@ -39,27 +41,49 @@ def stands_alone(series_id: str) -> bool:
     return ALONE.fullmatch(series_id) is not None
 
 
-def locate(window_ohlc: NDArray[np.float64], series_ohlc: NDArray[np.float64]) -> int | None:
-    """Return at which bar of a series the bars of a window begin, by content alone.
+class BarIndex:
+    """The bars of a series in an order that finds a window's bars at once, by content alone.
 
-    Parameters
-    ----------
-    window_ohlc, series_ohlc
-        (T, 4) and (N, 4) open, high, low, close.
-
-    Returns
-    -------
-    int or None
-        The sequence number of the window's first bar. None if the bars are not there, and also if
-        they are there more than once: the first of two places would be a guess.
+    Prices count as equal to 9 significant digits, so that rounding noise does not matter.
     """
-    n_bars = len(window_ohlc)
-    last_start = len(series_ohlc) - n_bars
-    if last_start < 0:
-        return None
-    starts = np.flatnonzero((series_ohlc[: last_start + 1] == window_ohlc[0]).all(axis=1))
-    for bar in range(1, n_bars):
-        if not len(starts):
-            return None
-        starts = starts[(series_ohlc[starts + bar] == window_ohlc[bar]).all(axis=1)]
-    return int(starts[0]) if len(starts) == 1 else None
+
+    def __init__(self, series_ohlc: NDArray[np.float64]) -> None:
+        self._ohlc = series_ohlc
+        keys = self._keys(series_ohlc)
+        self._order = np.argsort(keys, kind="stable")
+        self._sorted = keys[self._order]
+
+    def places(self, window_ohlc: NDArray[np.float64]) -> list[int]:
+        """Return every bar of the series at which the window's bars begin, in order.
+
+        Parameters
+        ----------
+        window_ohlc
+            (T, 4) open, high, low, close.
+        """
+        n_bars = len(window_ohlc)
+        key = self._keys(window_ohlc[:1])[0]
+        first, last = np.searchsorted(self._sorted, [key * (1 - SLACK), key * (1 + SLACK)])
+        starts = np.sort(self._order[first:last])
+        starts = starts[starts <= len(self._ohlc) - n_bars]
+        for bar in range(n_bars):
+            if not len(starts):
+                break
+            starts = starts[_same(self._ohlc[starts + bar], window_ohlc[bar])]
+        return starts.tolist()
+
+    def locate(self, window_ohlc: NDArray[np.float64]) -> int | None:
+        """Return at which bar a window begins; None if nowhere, or if the place is not certain.
+
+        The first of two places would be a guess.
+        """
+        found = self.places(window_ohlc)
+        return found[0] if len(found) == 1 else None
+
+    @staticmethod
+    def _keys(ohlc: NDArray[np.float64]) -> NDArray[np.float64]:
+        return ohlc @ np.array([1.0, 1.37, 1.83, 2.41])  # bars of one close are many, of four few
+
+
+def _same(bars: NDArray[np.float64], bar: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return np.all(np.abs(bars - bar) <= SLACK * np.abs(bar), axis=1)

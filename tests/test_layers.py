@@ -19,6 +19,7 @@ FLOORS = [
     ["tables", "windows", "market_hours", "features", "splits", "proposals", "planting"],
     ["bars", "synthetic", "rules"],
     ["label_file"],
+    ["label_formats"],
     ["store", "cuts"],
     ["placing", "imported"],
     ["label_import"],
