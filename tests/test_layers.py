@@ -32,6 +32,7 @@ FLOORS = [
     ["evaluate", "launcher"],
     ["doctor", "diagnostics"],
     ["figures"],
+    ["figures_agreement"],
 ]
 TORCH_FLOORS = [
     ["dropout", "device", "dataset", "tally"],
