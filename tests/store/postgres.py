@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 
 import psycopg
 import pytest
-from psycopg.sql import SQL, Identifier
+from psycopg.sql import SQL, Identifier, Literal
 
 DEBIAN = Path("/usr/lib/postgresql")
 USER = "moola"
@@ -48,23 +48,39 @@ class PostgresServer:
         self._process = self._start()
         atexit.register(self.close)
 
-    def new_url(self, *, durable: bool = False) -> str:
+    def new_url(self, *, durable: bool = False, on_disk: Path | None = None) -> str:
         """Return the URL of an empty place: a schema of its own, which costs a millisecond."""
         name = f"store_{next(self._numbers)}"
-        self.admin(SQL("CREATE SCHEMA {}").format(Identifier(name)))
-        options = f"-csearch_path={name}" + ("" if durable else " -csynchronous_commit=off")
-        return f"{self._address('postgresql+psycopg')}?options={options.replace(' ', '%20')}"
+        options = [f"-csearch_path={name}"]
+        with self.session() as session:
+            session.execute(SQL("CREATE SCHEMA {}").format(Identifier(name)))
+            if on_disk is not None:
+                self._give_to_server(on_disk)
+                place = SQL("CREATE TABLESPACE {} LOCATION {}")
+                session.execute(place.format(Identifier(name), Literal(str(on_disk))))
+                options.append(f"-cdefault_tablespace={name}")
+        if not durable:
+            options.append("-csynchronous_commit=off")
+        return f"{self._address('postgresql+psycopg')}?options={'%20'.join(options)}"
+
+    def drop(self, url: str) -> None:
+        """Delete a place that lies on a disk of its own."""
+        name = url.split("search_path=")[1].split("%20")[0]
+        with self.session() as session:
+            session.execute(SQL("DROP SCHEMA {} CASCADE").format(Identifier(name)))
+            session.execute(SQL("DROP TABLESPACE {}").format(Identifier(name)))
+            session.execute("CHECKPOINT")  # after a crash nothing looks for that disk again
 
     def new_database_url(self) -> str:
         """Return the URL of a whole new database, as a user would make one."""
         name = f"moola_{next(self._numbers)}"
-        self.admin(SQL("CREATE DATABASE {}").format(Identifier(name)))
+        with self.session() as session:
+            session.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
         return self._address("postgresql+psycopg", name)
 
-    def admin(self, statement: SQL | Any) -> None:
-        """Do one statement outside a transaction."""
-        with psycopg.connect(self._address("postgresql"), autocommit=True) as connection:
-            connection.execute(statement)
+    def session(self) -> psycopg.Connection:
+        """Return a connection of its own, which commits every statement."""
+        return psycopg.connect(self._address("postgresql"), autocommit=True)
 
     def crash(self) -> None:
         """Stop the server as a pulled plug does, without any farewell, and start it again."""
@@ -105,7 +121,11 @@ class PostgresServer:
         self._data.mkdir(mode=0o700)
         if os.geteuid() == 0:
             self._folder.chmod(0o755)
-            shutil.chown(self._data, "postgres", "postgres")
+        self._give_to_server(self._data)
+
+    def _give_to_server(self, folder: Path) -> None:
+        if os.geteuid() == 0:
+            shutil.chown(folder, "postgres", "postgres")
 
     def _as_user(self) -> dict[str, Any]:
         """The server refuses to run as root; Debian's package brings a user for it."""
