@@ -35,13 +35,32 @@ Direction = Literal["up", "down"]
 Grade = Literal["A", "B", "C"]
 ReviewMode = Literal["normal", "blind", "catch", "repeat"]
 
-ReviewState = Literal["unseen", "proposed", "verified", "edited", "rejected", "flagged", "stale"]
+Grade = Literal["A", "B", "C"]
+GRADES: tuple[Grade, ...] = get_args(Grade)
+"""How clear an expansion is, A clearest; a D of older label files is a rejection here."""
+
+Confidence = Literal[1, 2, 3]
+CONFIDENCES: tuple[Confidence, ...] = get_args(Confidence)
+"""How sure its annotator is of a span, 3 surest."""
+
+ReviewState = Literal[
+    "unseen", "proposed", "verified", "edited", "rejected", "flagged", "deferred", "stale"
+]
 REVIEW_STATES: tuple[ReviewState, ...] = get_args(ReviewState)
 """``unseen`` and ``proposed`` are derived (no decision yet); the rest are stored decisions.
 
 ``edited`` is a span that a person drew or moved, ``verified`` one that he accepted as drawn;
-``stale`` is a decision whose bars or spans were changed afterwards through another window.
+``flagged`` waits for a second look, ``deferred`` carries no judgement at all; ``stale`` is a
+decision whose bars, spans or rule were changed afterwards.
 """
+
+ReviewMode = Literal["normal", "blind", "catch", "repeat"]
+REVIEW_MODES: tuple[ReviewMode, ...] = get_args(ReviewMode)
+"""How a window was shown: with its proposals, without them, with a shifted one, or once more."""
+
+Standing = Literal["single", "agreed", "disputed", "adjudicated"]
+STANDINGS: tuple[Standing, ...] = get_args(Standing)
+"""What the people who decided a window make of it together; derived, never stored."""
 
 LABELLED_STATES: tuple[ReviewState, ...] = ("verified", "edited")
 

@@ -3,14 +3,22 @@
 ``LabelStore.open("sqlite:///data/moola.db")`` is all there is to it.
 """
 
+from moola.store.people import CATCH, GOLD, REPEAT
 from moola.store.reader import LOCAL
 from moola.store.records import (
+    SPAN_FIELDS,
+    Answer,
+    Decision,
     Event,
     ImportedSpan,
     ImportedWindow,
     ImportSummary,
+    Judgement,
+    Lease,
     Proposal,
     ProposeSummary,
+    Release,
+    Rule,
     Series,
     StoredSpan,
     WindowRow,
@@ -19,14 +27,24 @@ from moola.store.records import (
 from moola.store.store import LabelStore
 
 __all__ = [
+    "CATCH",
+    "GOLD",
     "LOCAL",
+    "REPEAT",
+    "SPAN_FIELDS",
+    "Answer",
+    "Decision",
     "Event",
     "ImportSummary",
     "ImportedSpan",
     "ImportedWindow",
+    "Judgement",
     "LabelStore",
+    "Lease",
     "Proposal",
     "ProposeSummary",
+    "Release",
+    "Rule",
     "Series",
     "StoredSpan",
     "WindowRow",

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Table, and_, select
+from sqlalchemy import ColumnDefault, Connection, RowMapping, Table, and_, select
 
 from moola.exceptions import StoreError
+from moola.schema import ReviewMode
 from moola.store.records import Event
 from moola.store.tables import STATE_TABLES, events
 
@@ -45,15 +46,24 @@ class RowChange:
 
 @dataclass(slots=True)
 class Operation:
-    """One operation of one annotator inside a writing transaction."""
+    """One operation of one annotator inside a writing transaction.
+
+    ``layer`` names whose rows it writes: his own, unless he adjudicates or repeats a window.
+    """
 
     connection: Connection
     op_id: str
     annotator: str
     kind: str
+    layer: str = ""
+    seconds: float | None = None
+    mode: ReviewMode = "normal"
     ts: str = field(default_factory=lambda: now_text())
     changes: list[RowChange] = field(default_factory=list)
     n_ids: int = 0
+
+    def __post_init__(self) -> None:
+        self.layer = self.layer or self.annotator
 
     def get(self, table: Table, *key: Any) -> Row | None:
         """Return the row with this primary key as it is now."""
@@ -111,6 +121,7 @@ def append_event(
     window_uid: str | None = None,
     answer: Mapping[str, Any] | None = None,
     undoes: str | None = None,
+    client_id: str | None = None,
 ) -> None:
     """Add the operation and every row it changed to the log."""
     payload = {
@@ -118,6 +129,10 @@ def append_event(
         "answer": answer,
         "changes": [change.to_dict() for change in operation.changes],
     }
+    if operation.layer != operation.annotator:
+        payload["layer"] = operation.layer
+    if client_id is not None:
+        payload["client"] = client_id
     row = {
         "op_id": operation.op_id,
         "ts": operation.ts,
@@ -133,6 +148,13 @@ def append_event(
     operation.connection.execute(events.insert().values(row))
 
 
+def event_of(connection: Connection, op_id: str) -> Event | None:
+    """Return the event that an operation wrote, or None if it was never done."""
+    query = select(events).where(events.c.op_id == op_id)
+    found = connection.execute(query).mappings().one_or_none()
+    return as_event(found) if found is not None else None
+
+
 def find_event(
     connection: Connection, op_id: str, *, kind: str, args: Mapping[str, Any]
 ) -> Event | None:
@@ -140,11 +162,9 @@ def find_event(
 
     `StoreError` if the id was used for something else.
     """
-    query = select(events).where(events.c.op_id == op_id)
-    found = connection.execute(query).mappings().one_or_none()
-    if found is None:
+    event = event_of(connection, op_id)
+    if event is None:
         return None
-    event = as_event(found)
     if event.kind != kind or event.payload["args"] != json.loads(json.dumps(args)):
         raise StoreError(
             f"An op_id should name one operation. Found {op_id!r} used before, for {event.kind}."
@@ -152,13 +172,27 @@ def find_event(
     return event
 
 
-def newest_standing(connection: Connection, annotator: str, kinds: Sequence[str]) -> Event | None:
+def newest_standing(
+    connection: Connection, annotator: str, kinds: Sequence[str], *, after_seq: int = 0
+) -> Event | None:
     """Return a person's newest event of some kinds that no other event has taken back."""
     undone = select(events.c.undoes).where(events.c.undoes.is_not(None))
     query = (
         select(events)
         .where(events.c.annotator == annotator, events.c.kind.in_(kinds))
-        .where(events.c.op_id.not_in(undone))
+        .where(events.c.seq > after_seq, events.c.op_id.not_in(undone))
+        .order_by(events.c.seq.desc())
+        .limit(1)
+    )
+    found = connection.execute(query).mappings().one_or_none()
+    return as_event(found) if found is not None else None
+
+
+def newest_event(connection: Connection, annotator: str, kinds: Sequence[str]) -> Event | None:
+    """Return a person's newest event of some kinds, undone or not."""
+    query = (
+        select(events)
+        .where(events.c.annotator == annotator, events.c.kind.in_(kinds))
         .order_by(events.c.seq.desc())
         .limit(1)
     )
@@ -177,9 +211,16 @@ def as_event(row: RowMapping) -> Event:
 
 
 def changes_of(event: Event) -> list[RowChange]:
-    """Return the rows that an event changed, in order."""
+    """Return the rows that an event changed, in order.
+
+    Events outlive the columns of their time: what a row lacks has its column's default.
+    """
     return [
-        RowChange(change["table"], change["before"], change["after"])
+        RowChange(
+            change["table"],
+            _completed(change["table"], change["before"]),
+            _completed(change["table"], change["after"]),
+        )
         for change in event.payload["changes"]
     ]
 
@@ -210,6 +251,20 @@ def find_damage(connection: Connection) -> list[str]:
         if stored != rows:
             damage.append(f"the rows of table {name} are not those that the events wrote")
     return damage
+
+
+_DEFAULTS: dict[str, Row] = {
+    name: {
+        column.name: column.default.arg if isinstance(column.default, ColumnDefault) else None
+        for column in table.columns
+        if column.nullable or column.default is not None
+    }
+    for name, table in STATE_TABLES.items()
+}
+
+
+def _completed(table: str, row: Row | None) -> Row | None:
+    return None if row is None else {**_DEFAULTS[table], **row}
 
 
 def _content(row: Row | None) -> Row | None:

@@ -69,8 +69,8 @@ def load_views(
             annotator=annotator,
             review=review_rows.get(row["window_uid"]),
             names=names[row["window_uid"]],
-            spans_near=_in_view(span_rows[row["series_id"]], row["bar_start"]),
-            proposals_near=_in_view(proposal_rows[row["series_id"]], row["bar_start"]),
+            spans_near=in_view(span_rows[row["series_id"]], row["bar_start"]),
+            proposals_near=in_view(proposal_rows[row["series_id"]], row["bar_start"]),
         )
         for row in rows
     ]
@@ -159,7 +159,7 @@ def _by_series(rows: list[Row]) -> defaultdict[str, list[Row]]:
     return grouped
 
 
-def _in_view(rows: list[Row], bar_start: int) -> list[Row]:
+def in_view(rows: list[Row], bar_start: int) -> list[Row]:
     """Return the rows that touch a view; `rows` are ordered by their first bar."""
     first_bar: Callable[[Row], int] = lambda row: row["seq_start"]  # noqa: E731
     first = bisect_left(rows, bar_start - LAST, key=first_bar)
@@ -210,9 +210,11 @@ def _as_view(
         reason=review["reason"] if review else None,
         types=tuple(dict.fromkeys(item["type"] for item in whole or still_open)),
         score=max((item["score"] for item in proposed), default=None),
-        spans=tuple(_as_span(span, bar_start) for span in whole),
-        cut_spans=tuple(_as_span(span, bar_start) for span in cut),
+        spans=tuple(as_span(span, bar_start) for span in whole),
+        cut_spans=tuple(as_span(span, bar_start) for span in cut),
         proposals=tuple(_as_proposal(item, bar_start) for item in still_open),
+        mode=review["mode"] if review else "normal",
+        seconds=review["seconds"] if review else None,
         note=review["note"] if review else "",
         rev=review["rev"] if review else 0,
         updated_at=as_time(review["updated_at"]) if review else None,
@@ -234,7 +236,13 @@ def overlaps(one: Row, other: Row) -> bool:
     return one["seq_start"] <= other["seq_end"] and other["seq_start"] <= one["seq_end"]
 
 
-def _as_span(row: Row, bar_start: int) -> StoredSpan:
+def as_span(row: Row, bar_start: int) -> StoredSpan:
+    """Return a row of the span table as seen from the window that begins at a bar."""
+    start, end = row["seq_start"], row["seq_end"]
+    start_lo, start_hi = (
+        (row["start_lo"], row["start_hi"]) if row["start_lo"] is not None else (start, start)
+    )
+    end_lo, end_hi = (row["end_lo"], row["end_hi"]) if row["end_lo"] is not None else (end, end)
     return StoredSpan(
         span_id=row["span_id"],
         start=row["seq_start"] - bar_start,
@@ -242,6 +250,12 @@ def _as_span(row: Row, bar_start: int) -> StoredSpan:
         type=row["type"],
         origin=row["origin"],
         direction=row["direction"],
+        grade=row["grade"],
+        confidence=row["confidence"],
+        start_range=(start_lo - bar_start, start_hi - bar_start),
+        end_range=(end_lo - bar_start, end_hi - bar_start),
+        pre_start=None if row["pre_seq_start"] is None else row["pre_seq_start"] - bar_start,
+        rule_version=row["rule_version"],
     )
 
 
@@ -254,4 +268,7 @@ def _as_proposal(row: Row, bar_start: int) -> Proposal:
         score=row["score"],
         source=row["source"],
         direction=row["direction"],
+        rule_version=row["rule_version"],
+        run_id=row["run_id"],
+        edge_entropy=row["edge_entropy"],
     )

@@ -5,15 +5,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import fields
-from typing import Self
+from typing import Any, Self
 
 from sqlalchemy import Engine, func, select
 
 from moola.exceptions import StoreError
 from moola.schema import REVIEW_STATES, ReviewState, SpanType
-from moola.store import changes, queries
+from moola.store import changes, judging, people, queries
 from moola.store.engine import open_engine, reading
-from moola.store.records import Event, Series, WindowRow, WindowView
+from moola.store.records import (
+    Event,
+    Judgement,
+    Lease,
+    Release,
+    Rule,
+    Series,
+    WindowRow,
+    WindowView,
+)
 from moola.store.tables import STATE_TABLES, events
 
 LOCAL = "local"
@@ -102,6 +111,40 @@ class StoreReader:
         """Return how many windows are in each state."""
         found = Counter(row.state for row in self.views(annotator=annotator))
         return {state: found[state] for state in REVIEW_STATES}
+
+    def judgements(self, *, uids: Sequence[str] | None = None) -> list[Judgement]:
+        """Return what every layer decided, of all windows or some."""
+        with reading(self._engine) as connection:
+            return judging.load_judgements(connection, uids=uids)
+
+    def layers(self) -> list[str]:
+        """Return the layers that hold decisions: people's own, and those with a ``~``."""
+        with reading(self._engine) as connection:
+            return judging.load_layers(connection)
+
+    def rules(self) -> list[Rule]:
+        """Return every version of the written rule, newest first."""
+        with reading(self._engine) as connection:
+            return judging.load_rules(connection)
+
+    def current_rule(self) -> Rule | None:
+        """Return the rule that labels made now follow, if one was ever published."""
+        return next(iter(self.rules()), None)
+
+    def releases(self) -> list[Release]:
+        """Return every release, newest first."""
+        with reading(self._engine) as connection:
+            return judging.load_releases(connection)
+
+    def claims(self) -> list[Lease]:
+        """Return who works on which windows right now."""
+        with reading(self._engine) as connection:
+            return people.claims(connection)
+
+    def preference(self, annotator: str, name: str) -> Any:
+        """Return what a person set under a name, or None."""
+        with reading(self._engine) as connection:
+            return people.preference(connection, annotator, name)
 
     def events(self, *, window_uid: str | None = None, limit: int = 100) -> list[Event]:
         """Return the log, newest first."""

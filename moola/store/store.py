@@ -7,20 +7,23 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from moola.exceptions import SchemaError
 from moola.proposals import ProposedSpan
-from moola.schema import REJECT_REASONS, RejectReason, SpanType, check_span, check_type
-from moola.store import changes, decisions, intake, queries
+from moola.store import changes, intake, judging, label_intake, people
 from moola.store.changes import Operation
+from moola.store.deciding import DecisionStore
 from moola.store.engine import writing
-from moola.store.reader import LOCAL, StoreReader
-from moola.store.records import ImportedWindow, ImportSummary, ProposeSummary, Series, WindowView
+from moola.store.reader import LOCAL
+from moola.store.records import (
+    ImportedWindow,
+    ImportSummary,
+    ProposeSummary,
+    Series,
+)
 
-DECISION_KINDS = ("save_span", "set_type", "delete_span", "accept", "reject", "flag", "set_note")
-"""Operations of a person, which `LabelStore.undo` can take back."""
+LEASE_MINUTES = 10.0
 
 
-class LabelStore(StoreReader):
+class LabelStore(DecisionStore):
     """Series, windows, spans and decisions in one database.
 
     It holds nothing but an engine, so threads may share one. Every writing method takes an
@@ -45,7 +48,7 @@ class LabelStore(StoreReader):
         """Add the windows and spans of a label file, all or none of them."""
         answer, is_new = self._write(
             "import_labels",
-            lambda op: asdict(intake.put_imported(op, windows, source=source)),
+            lambda op: asdict(label_intake.put_imported(op, windows, source=source)),
             op_id=op_id,
             annotator=annotator,
             args={"source": source, "n_windows": len(windows)},
@@ -61,6 +64,8 @@ class LabelStore(StoreReader):
         op_id: str,
         source: str = "rule",
         timestamps: Sequence[datetime] | None = None,
+        rule_version: str | None = None,
+        run_id: str | None = None,
         annotator: str = LOCAL,
     ) -> ProposeSummary:
         """Add proposals and a window around each.
@@ -69,13 +74,12 @@ class LabelStore(StoreReader):
         """
         owner = self.get_series(series_id)
 
-        def time_of(bar: int) -> datetime | None:
-            return None if timestamps is None else timestamps[bar]
-
         answer, _ = self._write(
             "propose",
             lambda op: asdict(
-                intake.put_proposals(op, owner, proposals, source=source, time_of=time_of)
+                intake.put_proposals(
+                    op, owner, proposals, source=source, time_of=_clock(timestamps)
+                )
             ),
             op_id=op_id,
             annotator=annotator,
@@ -83,23 +87,37 @@ class LabelStore(StoreReader):
         )
         return ProposeSummary(**answer)
 
+    def extend_series(
+        self, series_id: str, new: Series, *, op_id: str, annotator: str = LOCAL
+    ) -> Series:
+        """Let a series go on with more bars at its end; spans and windows keep their bars."""
+        self._write(
+            "extend_series",
+            lambda op: asdict(intake.extend_series(op, series_id, new)) and {},
+            op_id=op_id,
+            annotator=annotator,
+            args={"series_id": series_id, "content_hash": new.content_hash},
+        )
+        return self.get_series(series_id)
+
     def add_windows(
         self,
         series_id: str,
         bar_starts: Sequence[int],
-        timestamps: Sequence[datetime],
+        timestamps: Sequence[datetime] | None = None,
         *,
         op_id: str,
         annotator: str = LOCAL,
     ) -> int:
-        """Add windows that begin at these bars; return how many are new."""
+        """Add windows that begin at some bars, at the times of these bars; return the new ones."""
         owner = self.get_series(series_id)
+        times = [None] * len(bar_starts) if timestamps is None else timestamps
         answer, _ = self._write(
             "add_windows",
             lambda op: {
                 "n_new": sum(
                     intake.put_window(op, owner, start, time)
-                    for start, time in zip(bar_starts, timestamps, strict=True)
+                    for start, time in zip(bar_starts, times, strict=True)
                 )
             },
             op_id=op_id,
@@ -108,176 +126,68 @@ class LabelStore(StoreReader):
         )
         return answer["n_new"]
 
-    def save_span(
+    def add_rule(
         self,
-        window_uid: str,
-        start: int,
-        end: int,
+        version: str,
+        text_md: str,
+        params: Mapping[str, Any],
         *,
-        rev: int,
+        author: str,
         op_id: str,
-        span_id: str | None = None,
-        type: SpanType | None = None,
-        annotator: str = LOCAL,
-    ) -> WindowView:
-        """Draw a span at bars ``start..end`` of the window, or move the one with `span_id`."""
-        check_span(start, end)
-        if type is not None:
-            check_type(type)
-
-        def work(op: Operation, view: WindowView) -> None:
-            if span_id is None:
-                decisions.draw_span(op, view, start, end, type=type)
-            else:
-                decisions.move_span(op, view, span_id, start, end, type=type)
-
-        return self._decide(
-            "save_span",
-            work,
-            window_uid=window_uid,
-            rev=rev,
+        stale: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        """Publish a version of the written rule; labels of (window, layer) in `stale` it breaks."""
+        people.check_name(author)
+        self._write(
+            "add_rule",
+            lambda op: judging.put_rule(op, version, text_md, params, stale) or {},
             op_id=op_id,
-            annotator=annotator,
-            start=start,
-            end=end,
-            span_id=span_id,
-            type=type,
+            annotator=author,
+            args={"rule_version": version, "n_stale": len(stale)},
         )
 
-    def set_type(
+    def add_release(
         self,
-        window_uid: str,
-        span_id: str,
-        type: SpanType,
+        release_id: str,
+        name: str,
         *,
-        rev: int,
+        event_seq: int,
+        manifest: Mapping[str, Any],
         op_id: str,
         annotator: str = LOCAL,
-    ) -> WindowView:
-        """Give a span of the window its type."""
-        known = check_type(type)
-        return self._decide(
-            "set_type",
-            lambda op, view: decisions.set_type(op, view, span_id, known),
-            window_uid=window_uid,
-            rev=rev,
+    ) -> None:
+        """Register a named dataset by the hash of its content."""
+        self._write(
+            "add_release",
+            lambda op: judging.put_release(op, release_id, name, event_seq, manifest) or {},
             op_id=op_id,
             annotator=annotator,
-            span_id=span_id,
-            type=type,
+            args={"release_id": release_id, "name": name},
         )
 
-    def delete_span(
-        self, window_uid: str, span_id: str, *, rev: int, op_id: str, annotator: str = LOCAL
-    ) -> WindowView:
-        """Delete a span of the window; without any span left the window is undecided again."""
-        return self._decide(
-            "delete_span",
-            lambda op, view: decisions.delete_span(op, view, span_id),
-            window_uid=window_uid,
-            rev=rev,
-            op_id=op_id,
-            annotator=annotator,
-            span_id=span_id,
-        )
-
-    def accept(
-        self, window_uid: str, *, rev: int, op_id: str, annotator: str = LOCAL
-    ) -> WindowView:
-        """Take the window as drawn; the proposals of a proposed window become spans."""
-        return self._decide(
-            "accept",
-            decisions.accept,
-            window_uid=window_uid,
-            rev=rev,
-            op_id=op_id,
-            annotator=annotator,
-        )
-
-    def reject(
+    def claim(
         self,
-        window_uid: str,
-        *,
-        rev: int,
-        op_id: str,
-        reason: RejectReason = "no_expansion",
-        annotator: str = LOCAL,
-    ) -> WindowView:
-        """Say that there is nothing to learn here, and why; spans inside the view are deleted."""
-        if reason not in REJECT_REASONS:
-            raise SchemaError(
-                f"The reason should be one of {', '.join(REJECT_REASONS)}. Found {reason!r}."
-            )
-        return self._decide(
-            "reject",
-            lambda op, view: decisions.reject(op, view, reason),
-            window_uid=window_uid,
-            rev=rev,
-            op_id=op_id,
-            annotator=annotator,
-            reason=reason,
-        )
-
-    def flag(self, window_uid: str, *, rev: int, op_id: str, annotator: str = LOCAL) -> WindowView:
-        """Keep the window for a second look."""
-        return self._decide(
-            "flag",
-            lambda op, view: decisions.decide(op, view, "flagged"),
-            window_uid=window_uid,
-            rev=rev,
-            op_id=op_id,
-            annotator=annotator,
-        )
-
-    def set_note(
-        self, window_uid: str, note: str, *, rev: int, op_id: str, annotator: str = LOCAL
-    ) -> WindowView:
-        """Write the window's note; the decision stays."""
-        return self._decide(
-            "set_note",
-            lambda op, view: decisions.set_note(op, view, note),
-            window_uid=window_uid,
-            rev=rev,
-            op_id=op_id,
-            annotator=annotator,
-            note=note,
-        )
-
-    def undo(self, *, op_id: str, annotator: str = LOCAL) -> WindowView | None:
-        """Take back this person's newest decision that still stands; None if there is none.
-
-        Again and again it walks back through all of them, across windows and restarts.
-        """
-        with writing(self._engine) as connection:
-            event = changes.find_event(connection, op_id, kind="undo", args={})
-            if event is None:
-                event = changes.newest_standing(connection, annotator, DECISION_KINDS)
-                if event is None:
-                    return None
-                op = Operation(connection, op_id, annotator, "undo")
-                decisions.take_back(op, event)
-                changes.append_event(op, args={}, window_uid=event.window_uid, undoes=event.op_id)
-            return queries.load_view(connection, str(event.window_uid), annotator)
-
-    def _decide(
-        self,
-        kind: str,
-        work: Callable[[Operation, WindowView], None],
-        *,
-        window_uid: str,
-        rev: int,
-        op_id: str,
+        uids: Sequence[str],
         annotator: str,
-        **args: Any,
-    ) -> WindowView:
-        """Do one decision about a window, unless it was done, and return the window after it."""
-        args = {"window_uid": window_uid, **args}
+        client_id: str,
+        *,
+        minutes: float = LEASE_MINUTES,
+    ) -> list[str]:
+        """Lease windows for a while; return those that nobody else holds."""
+        people.check_name(annotator)
         with writing(self._engine) as connection:
-            if changes.find_event(connection, op_id, kind=kind, args=args) is None:
-                op = Operation(connection, op_id, annotator, kind)
-                work(op, decisions.open_window(op, window_uid, rev=rev))
-                changes.append_event(op, args=args, window_uid=window_uid)
-            return queries.load_view(connection, window_uid, annotator)
+            return people.claim(connection, uids, annotator, client_id, minutes=minutes)
+
+    def release_claims(self, annotator: str, client_id: str) -> None:
+        """Give back the leases of one browser."""
+        with writing(self._engine) as connection:
+            people.release(connection, annotator, client_id)
+
+    def set_preference(self, annotator: str, name: str, value: Any) -> None:
+        """Keep a person's setting."""
+        people.check_name(annotator)
+        with writing(self._engine) as connection:
+            people.set_preference(connection, annotator, name, value)
 
     def _write(
         self,
@@ -298,3 +208,7 @@ class LabelStore(StoreReader):
             if op.changes:  # what changes nothing leaves no trace, and may be done again
                 changes.append_event(op, args=args, answer=answer)
             return answer, bool(op.changes)
+
+
+def _clock(timestamps: Sequence[datetime] | None) -> intake.TimeOf:
+    return lambda bar: None if timestamps is None else timestamps[bar]

@@ -17,14 +17,22 @@ from sqlalchemy import (
     event,
 )
 
-from moola.schema import REJECT_REASONS, REVIEW_STATES, SPAN_TYPES, WINDOW_LENGTH
+from moola.schema import (
+    CONFIDENCES,
+    GRADES,
+    REJECT_REASONS,
+    REVIEW_MODES,
+    REVIEW_STATES,
+    SPAN_TYPES,
+    WINDOW_LENGTH,
+)
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
 DECISIONS = tuple(state for state in REVIEW_STATES if state not in ("unseen", "proposed"))
 """States that a review row can hold; the others are derived where there is no decision."""
 
 
-def _one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
+def _one_of(column: str, values: tuple[str | int, ...]) -> CheckConstraint:
     return CheckConstraint(f"{column} IN ({', '.join(repr(value) for value in values)})")
 
 
@@ -50,6 +58,9 @@ series = Table(
     Column("start_ts", String(40)),  # ISO 8601 with offset: SQLite would drop the zone
     Column("end_ts", String(40)),
     Column("source", String(400), nullable=False),
+    Column("tz_exchange", String(40)),
+    Column("price_basis", String(40)),
+    Column("roll_rule", String(200)),
     _one_of("kind", ("feed", "window")),
     CheckConstraint(f"n_bars >= {WINDOW_LENGTH}"),
 )
@@ -76,6 +87,16 @@ aliases = Table(
     Index("window_alias_by_window", "window_uid"),
 )
 
+rules = Table(
+    "rule",
+    metadata,
+    Column("rule_version", String(40), primary_key=True),
+    Column("text_md", String, nullable=False),
+    Column("params_json", String, nullable=False),
+    Column("author", String(80), nullable=False),
+    Column("created_at", String(40), nullable=False),
+)
+
 proposals = Table(
     "proposal",
     metadata,
@@ -88,6 +109,9 @@ proposals = Table(
     Column("direction", String(4)),
     Column("type", String(20), nullable=False),
     Column("score", Float, nullable=False),
+    Column("rule_version", String(40)),  # of the rule that proposed it, which need not be stored
+    Column("run_id", String(200)),
+    Column("edge_entropy", Float),
     CheckConstraint("seq_start >= 0"),
     CheckConstraint(f"seq_end - seq_start BETWEEN 0 AND {WINDOW_LENGTH - 1}"),
     _one_of("type", SPAN_TYPES),
@@ -108,8 +132,23 @@ spans = Table(
     Column("origin", String(10), nullable=False),
     Column("proposal_id", ForeignKey("proposal.proposal_id")),
     Column("deleted_at", String(40)),
+    Column("grade", String(1)),
+    Column("confidence", Integer),
+    Column("start_lo", Integer),  # the edges' uncertainty in bars of the series, NULL without any
+    Column("start_hi", Integer),
+    Column("end_lo", Integer),
+    Column("end_hi", Integer),
+    Column("pre_seq_start", Integer),  # first bar of the state before; its last bar is seq_start
+    Column("rule_version", ForeignKey("rule.rule_version")),
     CheckConstraint("seq_start >= 0"),
     CheckConstraint(f"seq_end - seq_start BETWEEN 0 AND {WINDOW_LENGTH - 1}"),
+    CheckConstraint("(start_lo IS NULL) = (start_hi IS NULL)"),
+    CheckConstraint("(end_lo IS NULL) = (end_hi IS NULL)"),
+    CheckConstraint("start_lo >= 0 AND start_lo <= seq_start AND seq_start <= start_hi"),
+    CheckConstraint("end_lo >= 0 AND end_lo <= seq_end AND seq_end <= end_hi"),
+    CheckConstraint("pre_seq_start >= 0 AND pre_seq_start < seq_start"),
+    _one_of("grade", GRADES),
+    _one_of("confidence", CONFIDENCES),
     _one_of("type", SPAN_TYPES),
     _one_of("direction", ("up", "down")),
     _one_of("origin", ("human", "accepted", "edited", "import")),
@@ -126,10 +165,42 @@ reviews = Table(
     Column("note", String, nullable=False),
     Column("rev", Integer, nullable=False),
     Column("updated_at", String(40), nullable=False),
+    Column("seconds", Float),  # from the window's first frame to the decision
+    Column("mode", String(10), nullable=False, default="normal", server_default="normal"),
+    _one_of("mode", REVIEW_MODES),
+    CheckConstraint("seconds >= 0"),
     _one_of("state", DECISIONS),
     _one_of("reason", REJECT_REASONS),
     CheckConstraint("(COALESCE(state, '') = 'rejected') = (reason IS NOT NULL)"),
     CheckConstraint("rev >= 1"),
+)
+
+releases = Table(
+    "release",
+    metadata,
+    Column("release_id", String(64), primary_key=True),
+    Column("name", String(80), nullable=False, unique=True),
+    Column("event_seq", Integer, nullable=False),
+    Column("manifest_json", String, nullable=False),
+    Column("created_at", String(40), nullable=False),
+)
+
+leases = Table(
+    "lease",
+    metadata,
+    Column("window_uid", ForeignKey("window.window_uid"), primary_key=True),
+    Column("annotator", String(80), nullable=False),
+    Column("client_id", String(80), nullable=False),
+    Column("until_ts", String(40), nullable=False),
+)
+"""Who works on which window right now; it lapses by itself, so the log knows nothing of it."""
+
+preferences = Table(
+    "preference",
+    metadata,
+    Column("annotator", String(80), primary_key=True),
+    Column("name", String(80), primary_key=True),
+    Column("value_json", String, nullable=False),
 )
 
 events = Table(
@@ -149,7 +220,8 @@ events = Table(
 )
 
 STATE_TABLES = {
-    table.name: table for table in (series, windows, aliases, proposals, spans, reviews)
+    table.name: table
+    for table in (series, windows, aliases, rules, proposals, spans, reviews, releases)
 }
 """Tables that the events rebuild, parents before children."""
 

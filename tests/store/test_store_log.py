@@ -127,6 +127,8 @@ def test_replay_gives_the_rows_of_every_table(desk: Desk) -> None:
     desk.draw(right, 80, 90)
     desk.reject(left)
     desk.undo()
+    desk.store.add_rule("r1", "A surge.", {"min_bars": 2}, author="anna", op_id="rule")
+    desk.store.add_release("f" * 64, "first", event_seq=1, manifest={}, op_id="release")
     rebuilt = replay(reversed(desk.store.events()))
     with desk.store._engine.connect() as connection:
         for name, table in STATE_TABLES.items():

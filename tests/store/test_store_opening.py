@@ -94,9 +94,15 @@ def test_every_connection_is_safe(sqlite_desk: Desk) -> None:
     }  # fmt: skip
 
 
-SPAN = "INSERT INTO span VALUES('s', 'NQ-00000000', 'local', {}, {}, {}, NULL, 'human', NULL, NULL)"
+SPAN = (
+    "INSERT INTO span (span_id, series_id, annotator, seq_start, seq_end, type, origin) "
+    "VALUES ('s', 'NQ-00000000', 'local', {}, {}, {}, 'human')"
+)
 WINDOW = """INSERT INTO "window" VALUES('w', {}, NULL)"""
-REVIEW = "INSERT INTO review VALUES('{}', 'local', {}, {}, '', 1, 'now')"
+REVIEW = (
+    "INSERT INTO review (window_uid, annotator, state, reason, note, rev, updated_at) "
+    "VALUES ('{}', 'local', {}, {}, '', 1, 'now')"
+)
 
 
 @pytest.mark.parametrize(
@@ -106,6 +112,15 @@ REVIEW = "INSERT INTO review VALUES('{}', 'local', {}, {}, '', 1, 'now')"
         SPAN.format(10, 115, "'reversal'"),
         SPAN.format(-1, 5, "'reversal'"),
         SPAN.format(10, 12, "'breakout'"),
+        "UPDATE span SET grade = 'D'",
+        "UPDATE span SET confidence = 4",
+        "UPDATE span SET start_lo = seq_start",
+        "UPDATE span SET start_lo = seq_start + 1, start_hi = seq_start + 2",
+        "UPDATE span SET end_lo = seq_end - 2, end_hi = seq_end - 1",
+        "UPDATE span SET pre_seq_start = seq_start",
+        "UPDATE span SET rule_version = 'a rule that is not there'",
+        "UPDATE review SET mode = 'drunk'",
+        "UPDATE review SET seconds = -1",
         REVIEW.format("{uid}", "'rejected'", "NULL"),
         REVIEW.format("{uid}", "'verified'", "'chop'"),
         REVIEW.format("{uid}", "NULL", "'chop'"),
@@ -120,6 +135,7 @@ REVIEW = "INSERT INTO review VALUES('{}', 'local', {}, {}, '', 1, 'now')"
     ],
 )
 def test_the_database_refuses_what_the_rules_forbid(desk: Desk, statement: str) -> None:
+    desk.add_windows(300, spans=[(50, 60, "reversal")])
     (uid,) = desk.add_windows(10)
     with pytest.raises(IntegrityError):
         desk.edit(statement.format(uid=uid))

@@ -49,7 +49,7 @@ def test_every_state_is_counted(desk: Desk) -> None:
     desk.store.flag(uids[3], rev=0, op_id="flag")
     assert desk.store.counts() == {
         "unseen": 1, "proposed": 1, "verified": 1, "edited": 1, "rejected": 1, "flagged": 1,
-        "stale": 0,
+        "deferred": 0, "stale": 0,
     }  # fmt: skip
 
 
