@@ -185,7 +185,7 @@ def rolls_of(series: Series) -> tuple[datetime, ...] | None:
     A rule in words ("back-adjusted by volume") names no times and gives None: that there were
     rolls is then known, but not when.
     """
-    found = ISO_TIME.findall(getattr(series, "roll_rule", None) or "")
+    found = ISO_TIME.findall(series.roll_rule or "")
     return tuple(datetime.fromisoformat(text) for text in found) or None
 
 

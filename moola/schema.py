@@ -32,8 +32,6 @@ SPAN_TYPES: tuple[SpanType, ...] = get_args(SpanType)
 """The market state *before* the expansion, not its direction; the class id is the index."""
 
 Direction = Literal["up", "down"]
-Grade = Literal["A", "B", "C"]
-ReviewMode = Literal["normal", "blind", "catch", "repeat"]
 
 Grade = Literal["A", "B", "C"]
 GRADES: tuple[Grade, ...] = get_args(Grade)

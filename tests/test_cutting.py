@@ -205,18 +205,14 @@ def test_rolls_that_the_series_lists_are_known_and_others_are_said_to_be_unknown
 
 
 def test_a_roll_rule_in_words_names_no_times() -> None:
-    class Ruled(Series):
-        roll_rule = "by volume; at 2022-03-14T22:00:00+00:00, 2022-06-13T22:00Z"
+    def rolls(rule: str) -> tuple[datetime, ...] | None:
+        return rolls_of(Series(**dict.fromkeys(Series.__dataclass_fields__) | {"roll_rule": rule}))
 
-    class Worded(Series):
-        roll_rule = "back-adjusted on 2022-03-14"
-
-    fields = dict.fromkeys(Series.__dataclass_fields__)
-    assert rolls_of(Ruled(**fields)) == (
+    assert rolls("by volume; at 2022-03-14T22:00:00+00:00, 2022-06-13T22:00Z") == (
         datetime(2022, 3, 14, 22, tzinfo=UTC),
         datetime(2022, 6, 13, 22, tzinfo=UTC),
     )
-    assert rolls_of(Worded(**fields)) is None
+    assert rolls("back-adjusted on 2022-03-14") is None
 
 
 def test_a_market_too_thin_for_a_window_says_so_in_one_sentence(tmp_path: Path) -> None:
