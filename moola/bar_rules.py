@@ -13,6 +13,8 @@ from moola.exceptions import RefusedRow
 from moola.schema import PRICE_COLUMNS
 
 BAR_COLUMNS = ("timestamp", *PRICE_COLUMNS, "volume")
+NEVER = int(np.iinfo(np.int64).min)
+"""How a missing time is written in 64 bits: before all others."""
 
 
 class Fault(NamedTuple):
@@ -44,20 +46,18 @@ def check_prices(ohlc: NDArray[np.float64]) -> list[RefusedRow]:
     return _rows_at_fault(_price_faults(ohlc))
 
 
-def find_faults(
-    frame: pd.DataFrame, *, after: pd.Timestamp | None = None, timed: bool = True
-) -> Iterator[Fault]:
+def find_faults(frame: pd.DataFrame, *, after: int = NEVER, timed: bool = True) -> Iterator[Fault]:
     """Yield every rule that rows of a table with `BAR_COLUMNS` may break.
 
     Parameters
     ----------
     after
-        Latest time of the rows before these, which every time should follow.
+        Latest time of the rows before these in nanoseconds, which every time should follow.
     timed
         Whether every bar should have a time.
     """
     if timed:
-        yield from _time_faults(frame["timestamp"], after)
+        yield from _time_faults(pd.Series(frame["timestamp"]), after)
     yield from _price_faults(frame[list(PRICE_COLUMNS)].to_numpy(np.float64))
     volume = frame["volume"].to_numpy(np.float64)
     yield Fault(
@@ -67,14 +67,11 @@ def find_faults(
     )
 
 
-def _time_faults(times: pd.Series, after: pd.Timestamp | None) -> Iterator[Fault]:
+def _time_faults(times: pd.Series, after: int) -> Iterator[Fault]:
     yield Fault("timestamp is missing", times.isna().to_numpy(), lambda i: "timestamp is missing")
-    nanos = pd.DatetimeIndex(times).as_unit("ns").asi8  # NaT is the least of all numbers
-    first = np.iinfo(np.int64).min if after is None else after.as_unit("ns").value
-    latest = (
-        np.r_[first, np.maximum(np.maximum.accumulate(nanos), first)[:-1]] if len(nanos) else nanos
-    )
-    known = times.notna().to_numpy() & (latest > np.iinfo(np.int64).min)
+    nanos = pd.DatetimeIndex(times).as_unit("ns").asi8
+    latest = np.maximum.accumulate(np.r_[after, nanos])[:-1]
+    known = (nanos > NEVER) & (latest > NEVER)
     yield Fault(
         "timestamp repeats",
         known & (nanos == latest),

@@ -92,7 +92,7 @@ class BarStore:
         if not self.path(key).exists():
             with self.writer() as writer:
                 writer.add(frame)
-                writer.keep()
+                writer.keep(writer.finish())
         return key
 
     def writer(self) -> BarWriter:
@@ -114,6 +114,14 @@ class BarStore:
             yield frame
         if digest.hexdigest() != key:
             raise StoreError(f"{path} should hold the bars it is named after. Found others.")
+
+    def between(self, key: str, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
+        """Return the bars with times in ``first..last``, reading no others."""
+        frames = list(_groups(self.path(key), list(BAR_COLUMNS), within=(first, last)))
+        if not frames:
+            return BAR_SCHEMA.empty_table().to_pandas()
+        found = pd.concat(frames, ignore_index=True)
+        return pd.DataFrame(found[pd.Series(found["timestamp"]).between(first, last)])
 
     def ohlc(self, key: str) -> NDArray[np.float64]:
         """Return (N, 4) prices, read-only; the series used last stay in memory."""
@@ -158,19 +166,28 @@ class BarWriter:
             raise _unwritable(self._store.folder, error) from error
         self.n_bars += len(frame)
 
-    def keep(self) -> str:
-        """Keep the file and return its content hash; the same bars twice are one file."""
+    def finish(self) -> str:
+        """Write the rest to disk and return the hash of the content."""
         try:
             self._parquet.close()
             self._file.flush()
             os.fsync(self._file.fileno())
-            key = _file_hash(self._path)
-            os.link(self._path, self._store.path(key))
-        except FileExistsError:
-            pass
         except OSError as error:
             raise _unwritable(self._store.folder, error) from error
-        return key
+        return _file_hash(self._path)
+
+    def keep(self, key: str) -> None:
+        """Keep the finished file under its hash; the same bars twice are one file."""
+        try:
+            os.link(self._path, self._store.path(key))
+        except FileExistsError:
+            return
+        except OSError as error:
+            raise _unwritable(self._store.folder, error) from error
+
+    def groups(self) -> Iterator[pd.DataFrame]:
+        """Yield the bars of the finished file in parts."""
+        return _groups(self._path, list(BAR_COLUMNS))
 
     def __exit__(
         self,
@@ -180,6 +197,8 @@ class BarWriter:
     ) -> None:
         try:
             self._parquet.close()
+        except OSError:
+            return  # a full disk, which `add` has reported
         finally:
             self._file.close()
 
@@ -208,11 +227,15 @@ def _file_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _groups(path: Path, columns: list[str]) -> Iterator[pd.DataFrame]:
-    """Yield some columns of a bars file, one row group at a time."""
+def _groups(
+    path: Path, columns: list[str], *, within: tuple[pd.Timestamp, pd.Timestamp] | None = None
+) -> Iterator[pd.DataFrame]:
+    """Yield some columns of a bars file, one row group at a time, or of the groups `within`."""
     try:
         with pq.ParquetFile(path, memory_map=True) as file:
             for group in range(file.num_row_groups):
+                if within and not _touches(file.metadata.row_group(group), within):
+                    continue
                 frame = file.read_row_group(group, columns=columns).to_pandas()
                 if list(frame) != columns:
                     raise StoreError(f"{path} should hold bars. Found other columns.")
@@ -224,3 +247,11 @@ def _groups(path: Path, columns: list[str]) -> Iterator[pd.DataFrame]:
         ) from error
     except (OSError, ValueError, pa.ArrowException) as error:
         raise StoreError(f"{path} should hold bars. Found: {one_line(error)}.") from error
+
+
+def _touches(group: pq.RowGroupMetaData, within: tuple[pd.Timestamp, pd.Timestamp]) -> bool:
+    """Return whether a row group may hold times of an interval."""
+    facts = group.column(0).statistics
+    if facts is None or not facts.has_min_max:
+        return True
+    return bool(facts.min <= within[1] and facts.max >= within[0])

@@ -7,18 +7,17 @@ a module; `registry` holds the order in which they are tried.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
 
-from moola.bar_rules import BAR_COLUMNS
-from moola.exceptions import ImportRefused
 from moola.vendors.answers import Answers as Answers
 from moola.vendors.answers import Progress as Progress
 from moola.vendors.answers import Question as Question
 from moola.vendors.answers import Recognition as Recognition
 from moola.vendors.breaks import Break as Break
+from moola.vendors.draft import no_bars
 from moola.vendors.quality import Inspection as Inspection
 from moola.vendors.quality import Preview as Preview
 from moola.vendors.reading import default_name as default_name
@@ -54,7 +53,7 @@ def open_bars(
     """Yield the bars of a file as tables with `BAR_COLUMNS`, oldest first and not yet checked."""
     with readable(path):
         for chunk in open_file(path).chunks(answers or Answers(), progress):
-            yield chunk.bars[list(BAR_COLUMNS)]
+            yield chunk.bars
 
 
 def preview(
@@ -68,12 +67,7 @@ def preview(
 
     Session breaks are told in `tz_exchange`, by default in the zone of the stamps.
     """
-    inspection: Inspection | None = None
-    for inspection, _good in inspect_bars(path, answers, tz_exchange=tz_exchange,
-                                          progress=progress):  # fmt: skip
-        pass
-    if inspection is None:
-        raise ImportRefused(f"A bar file should hold at least one bar. Found none ({path.name}).")
+    inspection = inspect_bars(path, answers, tz_exchange=tz_exchange, progress=progress)
     return inspection.preview()
 
 
@@ -81,14 +75,20 @@ def inspect_bars(
     path: Path,
     answers: Answers | None = None,
     *,
+    take: Callable[[pd.DataFrame], None] | None = None,
     tz_exchange: str | None = None,
     progress: Progress | None = None,
-) -> Iterator[tuple[Inspection, pd.DataFrame]]:
-    """Yield the good bars of a file chunk by chunk, each with the counts so far."""
+) -> Inspection:
+    """Read a whole file, hand its good bars to `take` part by part, and return the counts."""
     with readable(path):
         file = open_file(path)
         complete = file.answered(answers or Answers())
         zone = tz_exchange or complete.tz or "UTC"
         inspection = Inspection(bar=complete.bar, zone=zone, where=path.name)
         for chunk in file.chunks(answers or Answers(), progress):
-            yield inspection, inspection.add(chunk)
+            good = inspection.add(chunk)
+            if take is not None and len(good):
+                take(good)
+    if not inspection.n_rows:
+        raise no_bars(path.name)
+    return inspection

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from moola.exceptions import ImportRefused
 from moola.tables import PARQUET_MAGIC
 from moola.vendors.answers import Answers, Progress
-from moola.vendors.draft import CHUNK_ROWS, HEAD_ROWS, Draft, empty, find_columns, refuse_missing
+from moola.vendors.draft import CHUNK_ROWS, HEAD_ROWS, Draft, find_columns, no_bars, refuse_missing
 from moola.vendors.named import ALIASES, MAKERS_ZONE
 from moola.vendors.sources import Source, readable
 
@@ -66,7 +66,7 @@ def _draft(
 ) -> Draft:
     first = next(chunks(None), None)
     if first is None or first.empty:
-        raise empty(source.name)
+        raise no_bars(source.name)
     head = first.head(HEAD_ROWS)
     title = "Parquet" if is_parquet else "Feather"
     time = head["time"]

@@ -106,6 +106,6 @@ def bare_name(name: str) -> str:
     return tail if dot and head.isdigit() else name
 
 
-def empty(where: str) -> ImportRefused:
+def no_bars(where: str) -> ImportRefused:
     """Return the refusal of a file without a single bar."""
     return ImportRefused(f"A bar file should hold at least one bar. Found none ({where}).")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -52,20 +52,20 @@ class Vendor:
     tz: str | None = None
     zones: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    fits: Callable[[TextTable], bool] = lambda _table: True
-    """What its first row should look like beside the header."""
+    stamps: str = ""
+    """What its first stamp looks like, where others have the same header."""
+
+    def fits(self, names: frozenset[str], stamp: str) -> bool:
+        """Return whether a header and a first stamp are this vendor's."""
+        return self.has <= names and re.match(self.stamps, stamp) is not None
 
 
 def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-def _first_stamp(pattern: str) -> Callable[[TextTable], bool]:
-    return lambda table: bool(table.rows) and re.match(pattern, table.rows[0][0]) is not None
-
-
-ISO_OFFSET = _first_stamp(r"\d{4}-\d\d-\d\d[T ].*(?:Z|[+-]\d\d:?\d\d)$")
-EPOCH = _first_stamp(r"\d{10}(?:\d{3})*$")
+ISO_OFFSET = r"\d{4}-\d\d-\d\d[T ].*(?:Z| ?UTC|[+-]\d\d:?\d\d)$"
+ISO_OR_EPOCH = rf"(?:{ISO_OFFSET}|\d{{10}}$)"
 
 # The first that fits is taken, so the particular stand before the general.
 VENDORS: tuple[Vendor, ...] = (
@@ -87,7 +87,7 @@ VENDORS: tuple[Vendor, ...] = (
            stamp="start"),
     Vendor(key="dukascopy", title="Dukascopy", has=_names("time open volume"),
            stamp="start", zones={"UTC": "Dukascopy's column is called Gmt time"},
-           fits=_first_stamp(r"\d\d\.\d\d\.\d{4} \d\d:\d\d:\d\d\.\d{3}$")),
+           stamps=r"\d\d\.\d\d\.\d{4} \d\d:\d\d:\d\d\.\d{3}$"),
     Vendor(key="stooq", title="Stooq", has=_names("ticker per date time open"),
            zones={"Europe/Warsaw": "Stooq is a Polish site", "America/New_York": ""}),
     Vendor(key="stooq", title="Stooq", has=_names("data otwarcie zamkniecie"), stamp="start"),
@@ -97,11 +97,11 @@ VENDORS: tuple[Vendor, ...] = (
     Vendor(key="yahoo", title="Yahoo", has=frozenset({"adj close", "open"}), stamp="start",
            zones=MAKERS_ZONE, notes=("Close is taken as it stands; Adj Close is left out.",)),
     Vendor(key="google", title="Google Finance", has=_names("date open close"), stamp="start",
-           zones=MAKERS_ZONE, fits=_first_stamp(r"\d{1,2}-[A-Z][a-z]{2}-\d\d$")),
+           zones=MAKERS_ZONE, stamps=r"\d{1,2}-[A-Z][a-z]{2}-\d\d$"),
     Vendor(key="tradingview", title="TradingView", has=_names("time open close"), stamp="start",
-           fits=lambda table: ISO_OFFSET(table) or EPOCH(table)),
+           stamps=ISO_OR_EPOCH),
     Vendor(key="moola", title="Plain table", has=_names("timestamp open close"), stamp="start",
-           fits=ISO_OFFSET),
+           stamps=ISO_OFFSET),
     Vendor(key="alphavantage", title="Alpha Vantage or a plain table",
            has=_names("timestamp open high low close volume"), zones=NEW_YORK_FIRST),
     Vendor(key="pandas", title="pandas table with an unnamed index", has=frozenset({"", "open"}),
@@ -116,10 +116,11 @@ def find_named(source: Source, table: TextTable) -> Draft:
     bare = frozenset(bare_name(name) for name in header)
     columns = find_columns(header, ALIASES, source.name)
     refuse_missing(columns, header, source.name)
-    vendor = next(item for item in VENDORS if item.has <= bare and item.fits(table))
+    stamp = next(iter(table.column(columns["time"])), "")
+    vendor = next(item for item in VENDORS if item.fits(bare, stamp))
     places: dict[str, str | int | Sequence[str | int]] = dict(columns)
-    if clock := _clock_column(header, columns["time"]):
-        places["time"] = (columns["time"], clock)
+    if pair := _day_and_clock(header):
+        places["time"] = pair
     mend = _mending(vendor, table, columns)
     head, chunks = read_rows(table, places, mend=mend)
     known = Answers(stamp=vendor.stamp, tz=vendor.tz, bar=_bar(vendor, table))
@@ -131,11 +132,12 @@ def find_named(source: Source, table: TextTable) -> Draft:
     )  # fmt: skip
 
 
-def _clock_column(header: Sequence[str], day: str) -> str | None:
-    """Return the column of clock times that stands beside a column of days."""
-    if bare_name(day) not in DAY_NAMES:
-        return None
-    return next((name for name in header if bare_name(name) == "time"), None)
+def _day_and_clock(header: Sequence[str]) -> tuple[str, str] | None:
+    """Return the two columns that tell the time together."""
+    by_name = {bare_name(name): name for name in header}
+    day = next((by_name[name] for name in DAY_NAMES if name in by_name), None)
+    clock = by_name.get("time")
+    return (day, clock) if day is not None and clock is not None else None
 
 
 def _bar(vendor: Vendor, table: TextTable) -> str | None:
@@ -172,13 +174,8 @@ def _mending(
     def mend(raw: pd.DataFrame) -> pd.DataFrame:
         scaled = {}
         for name in ("open", "high", "low", "close"):
-            price = pd.to_numeric(raw[name], errors="coerce") * NANOS
-            scaled[name] = price.where(price < UNDEFINED_PRICE)
+            price = pd.Series(pd.to_numeric(raw[name], errors="coerce")).astype(float) * NANOS
+            scaled[name] = price.where(price.lt(UNDEFINED_PRICE))
         return raw.assign(**scaled)
 
     return mend
-
-
-def named_notes(draft: Draft, note: str) -> Draft:
-    """Return a draft with one more note."""
-    return replace(draft, notes=(*draft.notes, note))

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from moola.bar_rules import BAR_COLUMNS, RULES_OF_RANGE, find_faults
+from moola.bar_rules import BAR_COLUMNS, NEVER, RULES_OF_RANGE, find_faults
 from moola.exceptions import ImportRefused, RefusedRow
 from moola.schema import PRICE_COLUMNS
 from moola.vendors.answers import bar_name, bar_seconds
@@ -86,7 +86,7 @@ class Inspection:
     last: pd.Timestamp | None = None
     _head: list[pd.DataFrame] = field(default_factory=list)
     _run: tuple[int, int] = (0, 0)
-    _latest: pd.Timestamp | None = None
+    _latest: int = NEVER
     _ticks: TickCounter = field(default_factory=TickCounter)
     _sample: ChartSample = field(default_factory=ChartSample)
     _breaks: BreakCounter = field(init=False)
@@ -99,13 +99,14 @@ class Inspection:
         if sum(map(len, self._head)) < SHOWN_ROWS:
             self._head.append(chunk.bars.head(SHOWN_ROWS))
         self.n_rows += len(chunk.bars)
-        good = chunk.bars[~self._refuse(chunk)]
+        good = pd.DataFrame(chunk.bars[~self._refuse(chunk)])
         self.n_ok += len(good)
         if len(good):
             self._count_steps(good, chunk.rows)
             self._count_prices(good)
-            self.first = good["timestamp"].iloc[0] if self.first is None else self.first
-            self.last = good["timestamp"].iloc[-1]
+            times = pd.Series(good["timestamp"])
+            self.first = times.iloc[0] if self.first is None else self.first
+            self.last = times.iloc[-1]
         return good
 
     def preview(self) -> Preview:
@@ -151,10 +152,8 @@ class Inspection:
             described += [RefusedRow(int(chunk.rows[i]), fault.describe(i)) for i in places]
         room = KEPT_ROWS - len(self.refused)
         self.refused += sorted(described, key=lambda row: row.row)[:room]
-        times = chunk.bars["timestamp"]
-        if times.notna().any():
-            latest = times.max()
-            self._latest = latest if self._latest is None else max(latest, self._latest)
+        nanos = pd.DatetimeIndex(chunk.bars["timestamp"]).asi8
+        self._latest = max(self._latest, int(nanos.max(initial=NEVER)))
         return taken
 
     def _count_steps(self, good: pd.DataFrame, rows: NDArray[np.int64]) -> None:

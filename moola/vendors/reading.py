@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,12 +24,13 @@ from moola.vendors.answers import (
     bar_name,
     bar_seconds,
 )
-from moola.vendors.draft import Draft, empty
+from moola.vendors.draft import Draft, no_bars
 from moola.vendors.registry import find_draft
 from moola.vendors.sources import stem
 from moola.vendors.stamps import Stamps, check_zone, find_stamps
 
 SHOWN_SYMBOLS = 40
+SURE_STEPS = 20
 ORDERS = {"dmy": "day first, 31/12/2024", "mdy": "month first, 12/31/2024", "ymd": ""}
 
 
@@ -77,8 +77,7 @@ class BarFile:
         chunks = self._in_file_order(complete, progress)
         if self.newest_first:
             chunks = _reversed(chunks)
-        with closing(chunks):
-            yield from chunks
+        yield from chunks
 
     def _in_file_order(self, answers: Answers, progress: Progress | None) -> Iterator[Chunk]:
         first_row, asked = 1, any(q.name == "symbol" for q in self.recognition.questions)
@@ -88,17 +87,17 @@ class BarFile:
             first_row += len(raw)
             if "symbol" in raw:
                 own = self._own_rows(raw, answers, asked=asked)
-                raw, rows = raw[own].reset_index(drop=True), rows[own]
+                raw, rows = pd.DataFrame(raw[own]), rows[own]
             if len(raw):
                 yield self._chunk(raw.reset_index(drop=True), rows, answers)
 
     def _own_rows(self, raw: pd.DataFrame, answers: Answers, *, asked: bool) -> NDArray[np.bool_]:
         """Return which rows are of the instrument; a second one that nobody named is refused."""
-        names = raw["symbol"].astype("str")
+        names = pd.Series(raw["symbol"]).astype("str")
         known = answers.symbol if asked else self.recognition.known.symbol
         own = (names == known).to_numpy(bool)
         if not asked and not own.all():
-            other = names[~own].iloc[0]
+            other = pd.Series(names[~own]).iloc[0]
             raise ImportRefused(
                 f"A series should hold one instrument. Found {known} and {other} in "
                 f"{self.path.name}, the second far from its beginning: put them in two files."
@@ -106,7 +105,9 @@ class BarFile:
         return own
 
     def _chunk(self, raw: pd.DataFrame, rows: NDArray[np.int64], answers: Answers) -> Chunk:
-        times = self.stamps.read(raw["time"], answers, where=self.path.name, first_row=int(rows[0]))
+        times = self.stamps.read(
+            pd.Series(raw["time"]), answers, where=self.path.name, first_row=int(rows[0])
+        )
         if answers.stamp == "end" and answers.bar:
             times = times - pd.Timedelta(seconds=bar_seconds(answers.bar))
         numbers = {name: _numbers(raw, name) for name in BAR_COLUMNS[1:]}
@@ -139,8 +140,8 @@ def open_file(path: Path) -> BarFile:
     """Recognise a file; `ImportRefused` says in one sentence why it holds no bars."""
     draft = find_draft(path)
     if draft.head.empty:
-        raise empty(path.name)
-    stamps = find_stamps(draft.head["time"], path.name)
+        raise no_bars(path.name)
+    stamps = find_stamps(pd.Series(draft.head["time"]), path.name)
     known, asked = draft.known, {question.name: question for question in draft.questions}
     zone = "UTC" if stamps.has_zone else stamps.zone_name
     known = Answers(tz=zone).or_else(known)
@@ -152,7 +153,7 @@ def open_file(path: Path) -> BarFile:
     newest_first = _is_newest_first(times)
     steps = _steps(times)
     _refuse_days_without_clock(steps, stamps, path)
-    bar = known.bar or _usual_bar(steps, stamps)
+    bar = known.bar or _usual_bar(steps)
     if bar and known.bar is None:
         known = replace(known, bar=bar)
     if known.stamp is None and not stamps.has_clock:
@@ -196,7 +197,7 @@ def _questions(
             name="stamp",
             text="Is a stamp the start or the end of its bar? Vendors differ.",
             options=tuple(draft.sides) or ("start", "end"),
-            hints=dict(draft.sides),
+            hints={str(side): hint for side, hint in draft.sides.items()},
         )
     if known.bar is None:
         yield Question(
@@ -224,7 +225,7 @@ def _head_times(
     if "symbol" in head and symbols:
         head = head[head["symbol"].astype("str") == symbols[0]].reset_index(drop=True)
     guess = Answers(tz="UTC", date_order=known.date_order or stamps.day_orders[0])
-    times = stamps.read(head["time"], guess, where="its head", first_row=1).dropna()
+    times = stamps.read(pd.Series(head["time"]), guess, where="its head", first_row=1).dropna()
     return pd.DatetimeIndex(times).as_unit("ns").asi8 // 1_000_000_000
 
 
@@ -245,14 +246,20 @@ def _refuse_days_without_clock(steps: NDArray[np.int64], stamps: Stamps, path: P
         )
 
 
-def _usual_bar(steps: NDArray[np.int64], stamps: Stamps) -> str | None:
-    """Return the length of a bar if most bars follow the one before at the shortest distance."""
+def _usual_bar(steps: NDArray[np.int64]) -> str | None:
+    """Return the length of a bar where the distances between stamps leave no doubt.
+
+    Either most bars follow the one before at the same distance, or, in a thin market, many stamps
+    are multiples of the shortest distance: shorter bars would have fallen between.
+    """
     steps = steps[steps > 0]
     if not len(steps):
         return None
-    shortest = int(steps.min())
-    if np.mean(steps == shortest) > 0.5 and len(steps) >= 3:
-        return bar_name(shortest)
+    distances, counts = np.unique(steps, return_counts=True)
+    if len(steps) >= 3 and counts.max() * 2 > len(steps):
+        return bar_name(int(distances[counts.argmax()]))
+    if len(steps) >= SURE_STEPS and np.gcd.reduce(distances) == distances[0]:
+        return bar_name(int(distances[0]))
     return None
 
 

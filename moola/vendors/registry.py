@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from moola.exceptions import ImportRefused
+from moola.tables import PARQUET_MAGIC
 from moola.vendors.arrow import find_arrow, is_arrow
-from moola.vendors.draft import Draft, empty
+from moola.vendors.draft import Draft, no_bars
 from moola.vendors.headerless import find_headerless
 from moola.vendors.named import find_named
 from moola.vendors.sources import Source, describe, open_sources
@@ -27,6 +28,8 @@ def find_draft(path: Path) -> Draft:
 def find_in_source(source: Source) -> Draft:
     """Return one stream as its family of formats understands it."""
     head = source.head()
+    if source.name.endswith(".parquet") and not head.startswith(PARQUET_MAGIC):
+        raise ImportRefused(f"{source.name} should be a Parquet file. Found other content.")
     if is_arrow(head):
         return find_arrow(source, head)
     table = read_text_head(source)
@@ -38,5 +41,5 @@ def find_in_source(source: Source) -> Draft:
     if table.header is not None:
         return find_named(source, table)
     if not table.rows:
-        raise empty(source.name)
+        raise no_bars(source.name)
     return find_headerless(source, table)

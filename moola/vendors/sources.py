@@ -15,7 +15,7 @@ from typing import IO
 
 import pyarrow as pa
 
-from moola.exceptions import ImportRefused
+from moola.exceptions import ImportRefused, MoolaError
 from moola.tables import GZIP_MAGIC, listed, one_line
 from moola.vendors.answers import Progress
 
@@ -102,7 +102,7 @@ def readable(path: Path) -> Iterator[None]:
     """Turn what a damaged, locked or missing file raises into one sentence."""
     try:
         yield
-    except ImportRefused:
+    except MoolaError:
         raise
     except READ_ERRORS as error:
         raise ImportRefused(
@@ -144,7 +144,7 @@ class _Watched(io.RawIOBase):
     def tell(self) -> int:
         return self._file.tell()
 
-    def readinto(self, buffer: bytearray) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def readinto(self, buffer: memoryview, /) -> int:  # pyright: ignore
         data = self._file.read(len(buffer))
         buffer[: len(data)] = data
         self._progress(min(self._file.tell() / self._size, 1.0))

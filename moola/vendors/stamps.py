@@ -133,6 +133,7 @@ def _as_day(texts: Sequence[str]) -> Stamps | None:
     named = re.search(NAMED_ZONE, texts[0])
     zone = named[1] if named and _is_zone(named[1]) else None
     texts = [text.removesuffix(zone or "").strip() for text in texts]
+    orders: tuple[DateOrder, ...]
     rest: str | None
     if found := YEAR_FIRST.match(texts[0]):
         orders, rest = ("ymd",), found[4]
@@ -180,7 +181,7 @@ def _from_text(text: pd.Series, order: DateOrder) -> pd.Series:
     times = _from_iso(text)
     unread = times.isna() & text.notna()
     if unread.any():
-        mended = text[unread].map(lambda value: _to_iso(str(value), order))
+        mended = pd.Series(text[unread]).map(lambda value: _to_iso(str(value), order))
         times = times.copy()
         times[unread] = _from_iso(mended)
     return times

@@ -112,10 +112,10 @@ def _position(table: TextTable, item: str | int) -> int:
 
 def _joined(frame: pd.DataFrame, places: Sequence[int]) -> pd.Series:
     if len(places) == 1:
-        return frame[places[0]]
-    joined = frame[places[0]].astype("str")
+        return pd.Series(frame[places[0]])
+    joined = pd.Series(frame[places[0]]).astype("str")
     for place in places[1:]:
-        joined = joined + TIME_JOIN + frame[place].astype("str")
+        joined = joined + TIME_JOIN + pd.Series(frame[place]).astype("str")
     return joined
 
 

@@ -62,5 +62,7 @@ def _finer(steps: list[float]) -> list[float]:
 
 def _on_grid(ohlc: NDArray[np.float64], step: float) -> NDArray[np.bool_]:
     ticks = ohlc / step
-    # beyond the 15 digits of a float every number looks whole
-    return ((np.abs(ticks - np.rint(ticks)) < TOLERANCE) & (ticks < 1e12)).all(axis=1)
+    whole = np.rint(ticks)
+    # beyond the 15 digits of a float every number looks whole, and near 0 none counts
+    is_on = (np.abs(ticks - whole) < TOLERANCE) & (ticks < 1e12) & (whole >= 1)
+    return np.asarray(is_on.all(axis=1))
