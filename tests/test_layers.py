@@ -33,7 +33,7 @@ FLOORS = [
     ["evaluate", "launcher"],
     ["doctor", "diagnostics"],
     ["figures"],
-    ["figures_agreement"],
+    ["figures_agreement", "figures_bars"],
 ]
 TORCH_FLOORS = [
     ["dropout", "device", "dataset", "tally"],
