@@ -237,7 +237,7 @@ class Trainer:
     ) -> dict[str, Any]:
         """Return the epoch's row of ``history.jsonl``; without a trained encoder some are None."""
         weights = tally.mean_weights()
-        log_sigma = self.balancer.state_dict().get("log_sigma", [])
+        balancer = self.balancer.state_dict()
         return {
             "epoch": self.state.epoch + 1,
             "step": self.state.step,
@@ -246,6 +246,7 @@ class Trainer:
             "strategy": self.config.balance,
             "raw": tally.mean_losses(),
             "weight": weights,
+            "boost": balancer["guard"]["boosts"] if "guard" in balancer else None,
             "loss_share": tally.loss_shares(),
             "grad_raw": gradients and gradients.norms(),
             "grad_share": gradients and gradients.shares(weights),
@@ -253,7 +254,8 @@ class Trainer:
             "cos_pairs": gradients and gradients.cosines(),
             "val_raw": validation.losses,
             "skill": validation.skill,
-            "log_sigma": dict(zip(self.model.tasks, log_sigma, strict=False)) or None,
+            "log_sigma": dict(zip(self.model.tasks, balancer.get("log_sigma", []), strict=False))
+            or None,
             "metrics": validation.metrics,
         }
 

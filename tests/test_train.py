@@ -22,8 +22,9 @@ from moola.validation import mean_losses
 from tests.toy import toy_examples, toy_run
 
 ROW_KEYS = {
-    "schema", "epoch", "step", "wall", "lr", "strategy", "raw", "weight", "loss_share", "grad_raw",
-    "grad_share", "aligned_share", "cos_pairs", "val_raw", "skill", "log_sigma", "metrics",
+    "schema", "epoch", "step", "wall", "lr", "strategy", "raw", "weight", "boost", "loss_share",
+    "grad_raw", "grad_share", "aligned_share", "cos_pairs", "val_raw", "skill", "log_sigma",
+    "metrics",
 }  # fmt: skip
 
 
@@ -52,7 +53,16 @@ def test_a_row_holds_what_the_monitor_reads(tmp_path: Path) -> None:
     finetune(run)
     (row,) = run.history()
     assert set(row) == ROW_KEYS
-    for key in ("raw", "weight", "loss_share", "grad_raw", "grad_share", "val_raw", "skill"):
+    for key in (
+        "raw",
+        "weight",
+        "boost",
+        "loss_share",
+        "grad_raw",
+        "grad_share",
+        "val_raw",
+        "skill",
+    ):
         assert list(row[key]) == list(TASKS)
     for key in ("loss_share", "grad_share", "aligned_share"):
         assert sum(row[key].values()) == pytest.approx(1)
