@@ -20,6 +20,7 @@ BALANCES: tuple[Balance, ...] = typing.get_args(Balance)
 GRADIENT_BALANCES: tuple[Balance, ...] = ("gradshare", "gradnorm")
 """Strategies that compare gradients at the encoder's output."""
 GuardChoice = Literal["auto", "on", "off"]
+OnSilence = Literal["warn", "stop", "guard"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 DEVICES: tuple[Device, ...] = typing.get_args(Device)
 CountdownScale = Literal["clip20", "raw"]
@@ -66,6 +67,10 @@ class FinetuneConfig:
         "with epoch alone, so that the other recipes run as they are named",
     )
     max_boost: float = _option(8.0, "largest factor that the guard gives a task")
+    on_silence: OnSilence = _option(
+        "warn",
+        "when a task falls silent: warn in the log, stop with a checkpoint, or wake the guard",
+    )
     countdown: CountdownScale = _option(
         "clip20", "countdown target: clipped to ±20 bars and divided by 20, or raw bars"
     )
@@ -139,6 +144,11 @@ class FinetuneConfig:
         """Whether the guard watches the run; a frozen encoder has no gradient to watch."""
         wanted = self.guard == "on" or (self.guard == "auto" and self.balance == "epoch")
         return wanted and not self.freeze_encoder
+
+    @property
+    def may_be_guarded(self) -> bool:
+        """Whether a silent task would wake the guard."""
+        return self.on_silence == "guard" and not self.freeze_encoder
 
     def data_path(self) -> Path | None:
         """Path of the label file, if the run trains on one."""

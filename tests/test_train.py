@@ -71,6 +71,21 @@ def test_a_row_holds_what_the_monitor_reads(tmp_path: Path) -> None:
     assert row["log_sigma"] is None
 
 
+def test_a_silent_task_stops_the_run_with_a_checkpoint_if_asked(tmp_path: Path) -> None:
+    run = toy_run(tmp_path, balance="raw", epochs=9, on_silence="stop")
+    assert finetune(run) == "stopped"
+    assert [row["epoch"] for row in run.history()] == [1, 2, 3, 4, 5, 6]
+    assert Checkpoint.load(run.path / "last.pt").meta["epoch"] == 6
+
+
+def test_a_silent_task_wakes_the_guard_if_asked(tmp_path: Path) -> None:
+    run = toy_run(tmp_path, balance="raw", epochs=9, on_silence="guard")
+    finetune(run)
+    boosts = [row["boost"]["ptr"] for row in run.history()]
+    assert boosts[:7] == [1.0] * 7  # reported after epoch 6, answered after epoch 7
+    assert boosts[7] > 1
+
+
 @pytest.mark.parametrize("balance", BALANCES)
 def test_every_strategy_trains_and_its_shares_are_weights_times_losses(
     tmp_path: Path, balance: Balance

@@ -81,7 +81,9 @@ def make_balancer(
         (K,) the model's log-sigmas, which only ``kendall`` trains.
     """
     strategy = _make_strategy(config, weighted_tasks(config.tasks, baselines), log_sigma)
-    return Guard(strategy, max_boost=config.max_boost) if config.is_guarded else strategy
+    if config.is_guarded or config.may_be_guarded:
+        return Guard(strategy, max_boost=config.max_boost, is_active=config.is_guarded)
+    return strategy
 
 
 def _make_strategy(

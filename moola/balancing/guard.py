@@ -31,13 +31,18 @@ class Guard(Balancer):
 
     The boost is added on top of the strategy's own loss, ``sum (boost_i - 1) w_i L_i``. A strategy
     that learns its weights would undo a boost that it could see.
+
+    A guard that is not active waits: setting `is_active` wakes it, as ``--on-silence guard`` does.
     """
 
-    def __init__(self, inner: Balancer, *, max_boost: float = MAX_BOOST) -> None:
+    def __init__(
+        self, inner: Balancer, *, max_boost: float = MAX_BOOST, is_active: bool = True
+    ) -> None:
         super().__init__(inner.tasks)
         self.inner = inner
         self.needs = inner.needs
         self.max_boost = max_boost
+        self.starts_active = self.is_active = is_active
         self.boosts: dict[Task, float] = self._no_boost()
         self.weights: dict[Task, float] = {}
 
@@ -65,7 +70,7 @@ class Guard(Balancer):
 
     def end_epoch(self, mean_losses: Mapping[Task, float], gradients: TaskGradients | None) -> None:
         """Set the boosts by the gradient shares of the last step's weights."""
-        if gradients is not None and self.weights:
+        if self.is_active and gradients is not None and self.weights:
             shares = gradients.shares(self.weights)
             for task in self.tasks:
                 self.boosts[task.name] = self._next(
@@ -83,16 +88,22 @@ class Guard(Balancer):
         """Forget every boost."""
         self.inner.reset()
         self.boosts, self.weights = self._no_boost(), {}
+        self.is_active = self.starts_active
 
     def state_dict(self) -> dict[str, Any]:
         """Return the strategy's state and the boosts."""
-        guard = {"boosts": dict(self.boosts), "weights": dict(self.weights)}
+        guard = {
+            "boosts": dict(self.boosts),
+            "weights": dict(self.weights),
+            "is_active": self.is_active,
+        }
         return self.inner.state_dict() | {"guard": guard}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue with the boosts of `state`; a run that had no guard starts without any."""
         self.inner.load_state_dict(state)
-        guard = state.get("guard", {"boosts": {}, "weights": {}})
+        guard = state.get("guard", {"boosts": {}, "weights": {}, "is_active": self.is_active})
+        self.is_active = guard["is_active"]
         self.boosts = {task.name: float(guard["boosts"].get(task.name, 1)) for task in self.tasks}
         self.weights = {
             task.name: float(guard["weights"][task.name])
