@@ -165,9 +165,9 @@ _WEAK_PATH = (
     "A weak path: its loss share is on target, yet its head hardly reaches the encoder (mean "
     "pooling, a saturated output, or a loss it cannot lower).",
     (
-        Action("Switch the guard on", {"guard": "on"}),
+        Action("Accept it as an auxiliary task if its skill rises, or label more windows"),
+        Action("Switch the guard on, at a price for the others", {"guard": True}),
         Action("Balance by gradients", {"balance": "gradshare"}),
-        Action("Accept it as an auxiliary task"),
     ),
 )
 _INERTIA = (

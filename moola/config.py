@@ -19,7 +19,6 @@ Balance = Literal["epoch", "ema", "gradshare", "gradnorm", "initial", "kendall",
 BALANCES: tuple[Balance, ...] = typing.get_args(Balance)
 GRADIENT_BALANCES: tuple[Balance, ...] = ("gradshare", "gradnorm")
 """Strategies that compare gradients at the encoder's output."""
-GuardChoice = Literal["auto", "on", "off"]
 OnSilence = Literal["warn", "stop", "guard"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 DEVICES: tuple[Device, ...] = typing.get_args(Device)
@@ -61,10 +60,8 @@ class FinetuneConfig:
     weights: tuple[float, float, float, float] = _option(
         (50.0, 1.0, 1.0, 0.1), "loss weights of --balance manual: pointers binary countdown type"
     )
-    guard: GuardChoice = _option(
-        "auto",
-        "raise a task whose share of the encoder's gradient is below half its target; auto: "
-        "with epoch alone, so that the other recipes run as they are named",
+    guard: bool = _option(
+        False, "raise a task whose share of the encoder's gradient is below half its target"
     )
     max_boost: float = _option(8.0, "largest factor that the guard gives a task")
     on_silence: OnSilence = _option(
@@ -142,8 +139,7 @@ class FinetuneConfig:
     @property
     def is_guarded(self) -> bool:
         """Whether the guard watches the run; a frozen encoder has no gradient to watch."""
-        wanted = self.guard == "on" or (self.guard == "auto" and self.balance == "epoch")
-        return wanted and not self.freeze_encoder
+        return self.guard and not self.freeze_encoder
 
     @property
     def may_be_guarded(self) -> bool:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 
@@ -21,7 +20,6 @@ from moola.exceptions import ConfigError
         ({"device": "tpu"}, "device should be one of auto, cpu, cuda, mps"),
         ({"weights": (1.0, 1.0)}, "weights should be four numbers"),
         ({"weights": (0.0, 0.0, 0.0, 0.0)}, "not all zero"),
-        ({"guard": "maybe"}, "guard should be one of auto, on, off"),
         ({"max_boost": 0.5}, "max_boost should be at least 1"),
         (
             {"balance": "gradshare", "freeze_encoder": True, "pretrained_encoder": "x"},
@@ -54,17 +52,7 @@ def test_without_expansion_heads_two_tasks_remain() -> None:
     assert FinetuneConfig(use_expansion_heads=False).tasks == ("ptr", "type")
 
 
-@pytest.mark.parametrize(
-    ("options", "is_guarded"),
-    [
-        ({}, True),
-        ({"guard": "off"}, False),
-        ({"balance": "raw"}, False),  # the recipes of the source notes run as they are named
-        ({"balance": "raw", "guard": "on"}, True),
-        ({"freeze_encoder": True, "pretrained_encoder": "x"}, False),
-    ],
-)
-def test_the_guard_is_on_for_epoch_alone_unless_one_says_otherwise(
-    options: dict[str, Any], is_guarded: bool
-) -> None:
-    assert FinetuneConfig(**options).is_guarded is is_guarded
+def test_a_frozen_encoder_has_nothing_to_guard() -> None:
+    assert FinetuneConfig(guard=True).is_guarded
+    assert not FinetuneConfig().is_guarded
+    assert not FinetuneConfig(guard=True, freeze_encoder=True, pretrained_encoder="x").is_guarded

@@ -33,7 +33,7 @@ STORE_NAME = "the label store"
 NO_PATH = {"data": STORE_NAME, "pretrained_encoder": "none: start from random weights"}
 BALANCE_HELP = {
     "epoch": "Every task's weight follows its loss of the epoch before: the loss shares stay near "
-    "70/10/10/10 however the losses fall. The guard raises a task that hardly moves the encoder.",
+    "70/10/10/10 however the losses fall.",
     "ema": "As epoch, with a running mean of the loss that moves at every step.",
     "gradshare": "Weights by the gradient at the encoder's output: the gradient shares stay near "
     "70/10/10/10, the loss shares go where they will. A third of a step more.",
