@@ -56,7 +56,6 @@ def test_a_row_holds_what_the_monitor_reads(tmp_path: Path) -> None:
     for key in (
         "raw",
         "weight",
-        "boost",
         "loss_share",
         "grad_raw",
         "grad_share",
@@ -69,6 +68,7 @@ def test_a_row_holds_what_the_monitor_reads(tmp_path: Path) -> None:
     assert len(row["cos_pairs"]) == 6
     assert {"hit_at_3", "center_mae_norm", "countdown_mae_bars"} <= set(row["metrics"])
     assert row["log_sigma"] is None
+    assert row["boost"] is None
 
 
 def test_a_silent_task_stops_the_run_with_a_checkpoint_if_asked(tmp_path: Path) -> None:
