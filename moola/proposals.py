@@ -6,6 +6,7 @@ words. Every threshold is a multiple of the average true range (ATR), so prices 
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
@@ -138,6 +139,11 @@ def propose_spans(
         if (kind := _type_of_move(ohlc, s, sign=sign[s], atr=atr[s], first=run_start[s], p=params))
     ]
     return _disjoint(found, len(ohlc))
+
+
+def proposal_id(series_id: str, source: str, start: int, end: int) -> str:
+    """Return the id of a span that a source proposes: the same place and source, the same id."""
+    return hashlib.sha1(f"{series_id}|{source}|{start}|{end}".encode()).hexdigest()[:16]
 
 
 def window_start(span: ProposedSpan, n_bars_of_series: int) -> int:

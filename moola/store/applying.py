@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from moola.exceptions import ConflictError, SchemaError
 from moola.schema import REJECT_REASONS, RejectReason, check_span
-from moola.store import changes, decisions, queries, undoing
+from moola.store import changes, decisions, moving, queries, undoing
 from moola.store.changes import Operation
 from moola.store.records import SPAN_FIELDS, Decision, Event, WindowView
 from moola.store.span_rows import bars_of_window
@@ -50,6 +50,7 @@ def carry_out(
         )
     args = {"window_uid": uid, **decision.args}
     event = changes.find_event(connection, decision.op_id, kind=decision.kind, args=args)
+    uid = moving.now_at(connection, uid)
     if event is not None:
         return revision_of(event), queries.load_view(connection, uid, layer_of(event))
     operation = Operation(
@@ -61,7 +62,7 @@ def carry_out(
         seconds=decision.seconds,
         mode=decision.mode,
     )
-    view = decisions.open_window(operation, uid, rev=_seen_revision(connection, decision))
+    view = decisions.open_window(operation, uid, rev=_seen_revision(connection, decision, uid))
     _WORK[decision.kind](operation, view, decision.args)
     after = queries.load_view(connection, uid, layer)
     changes.append_event(
@@ -72,7 +73,8 @@ def carry_out(
 
 def window_or_none(connection: Connection, uid: str | None, layer: str) -> WindowView | None:
     """Return the window as it stands, or None if there is none of that id."""
-    views = queries.load_views(connection, layer, uids=[uid]) if uid else []
+    uids = [moving.now_at(connection, uid)] if uid else []
+    views = queries.load_views(connection, layer, uids=uids) if uids else []
     return views[0] if views else None
 
 
@@ -94,11 +96,12 @@ def layer_of(event: Event) -> str:
     return event.payload.get("layer", event.annotator)
 
 
-def _seen_revision(connection: Connection, decision: Decision) -> int:
+def _seen_revision(connection: Connection, decision: Decision, uid: str) -> int:
     if decision.after is not None:
         before = changes.event_of(connection, decision.after)
         rev = revision_of(before) if before else None
-        if before is None or before.window_uid != decision.window_uid or rev is None:
+        about = moving.now_at(connection, str(before.window_uid)) if before else None
+        if about != uid or rev is None:
             raise ConflictError(
                 "A decision that builds on another should come after it. Found that the one "
                 "before was not taken."
@@ -128,18 +131,18 @@ def _go_back_or_forth(
             return None, None
         operation = Operation(connection, decision.op_id, annotator, kind, layer=layer_of(target))
         undoing.take_back(operation, target)
-        uid = str(target.window_uid)
+        uid = moving.now_at(connection, str(target.window_uid))
         rev = queries.load_view(connection, uid, operation.layer).rev
         changes.append_event(
             operation,
             args={},
             window_uid=uid,
-            undoes=target.op_id,
             answer={"rev": rev},
             client_id=client_id,
         )
         return rev, queries.load_view(connection, uid, operation.layer)
-    return revision_of(event), queries.load_view(connection, str(event.window_uid), layer_of(event))
+    uid = moving.now_at(connection, str(event.window_uid))
+    return revision_of(event), queries.load_view(connection, uid, layer_of(event))
 
 
 def newest_to_undo(connection: Connection, annotator: str) -> Event | None:

@@ -60,6 +60,7 @@ class Operation:
     mode: ReviewMode = "normal"
     ts: str = field(default_factory=lambda: now_text())
     changes: list[RowChange] = field(default_factory=list)
+    undoes: str | None = None
     n_ids: int = 0
 
     def __post_init__(self) -> None:
@@ -120,7 +121,6 @@ def append_event(
     args: Mapping[str, Any],
     window_uid: str | None = None,
     answer: Mapping[str, Any] | None = None,
-    undoes: str | None = None,
     client_id: str | None = None,
 ) -> None:
     """Add the operation and every row it changed to the log."""
@@ -139,7 +139,7 @@ def append_event(
         "annotator": operation.annotator,
         "kind": operation.kind,
         "window_uid": window_uid,
-        "undoes": undoes,
+        "undoes": operation.undoes,
         "payload": json.dumps(payload, sort_keys=True, separators=(",", ":")),
     }
     last = select(events.c.hash).order_by(events.c.seq.desc()).limit(1)

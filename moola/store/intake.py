@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
 from moola.exceptions import StoreError
-from moola.proposals import ProposedSpan, window_start
+from moola.proposals import ProposedSpan, proposal_id, window_start
 from moola.schema import WINDOW_LENGTH
 from moola.store import queries
 from moola.store.changes import Operation, Row
@@ -84,9 +83,8 @@ def put_proposals(
 
 
 def _proposal_row(owner: Series, span: ProposedSpan, source: str) -> Row:
-    key = f"{owner.series_id}|{source}|{span.start}|{span.end}"
     return {
-        "proposal_id": hashlib.sha1(key.encode()).hexdigest()[:16],
+        "proposal_id": proposal_id(owner.series_id, source, span.start, span.end),
         "window_uid": window_uid(owner.series_id, window_start(span, owner.n_bars)),
         "series_id": owner.series_id,
         "source": source,

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 from moola.exceptions import UnknownWindow
 from moola.schema import WINDOW_LENGTH, ReviewState
 from moola.store.changes import Row
+from moola.store.moving import standing_move
 from moola.store.records import Proposal, Series, StoredSpan, WindowView
 from moola.store.tables import aliases, proposals, reviews, series, spans, windows
 
@@ -98,7 +99,7 @@ def lies_inside(row: Row, bar_start: int) -> bool:
 
 
 def resolve(connection: Connection, name: str) -> str:
-    """Return the id of the window with this id or alias."""
+    """Return the id of the window with this id or alias, or that had it before it moved."""
     query = select(windows.c.window_uid).where(windows.c.window_uid == name)
     if (uid := connection.execute(query).scalar_one_or_none()) is not None:
         return uid
@@ -109,9 +110,11 @@ def resolve(connection: Connection, name: str) -> str:
             f"The name {name!r} should mean one window. Found {len(found)}: "
             f"{', '.join(sorted(found))}."
         )
-    if not found:
-        raise UnknownWindow(f"A window should have the id or name {name!r}. Found none.")
-    return found[0]
+    if found:
+        return found[0]
+    if (moved := standing_move(connection, name)) is not None:
+        return moved[1].to_uid
+    raise UnknownWindow(f"A window should have the id or name {name!r}. Found none.")
 
 
 def _window_rows(

@@ -289,6 +289,19 @@ class ImportSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rehomed:
+    """Where the window of a one-window series went, and what moved along."""
+
+    window_uid: str
+    """The window of the feed."""
+    n_spans: int
+    """Live spans, of all layers."""
+    n_layers: int
+    n_aliases: int
+    n_proposals: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProposeSummary:
     """What a run of proposals wrote."""
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from moola.proposals import ProposedSpan
-from moola.store import changes, intake, judging, label_intake, people
+from moola.store import changes, intake, judging, label_intake, people, rehoming
 from moola.store.changes import Operation
 from moola.store.deciding import DecisionStore
 from moola.store.engine import writing
@@ -17,8 +17,10 @@ from moola.store.records import (
     ImportedWindow,
     ImportSummary,
     ProposeSummary,
+    Rehomed,
     Series,
 )
+from moola.windows import window_uid
 
 LEASE_MINUTES = 10.0
 
@@ -78,7 +80,13 @@ class LabelStore(DecisionStore):
             "propose",
             lambda op: asdict(
                 intake.put_proposals(
-                    op, owner, proposals, source=source, time_of=_clock(timestamps)
+                    op,
+                    owner,
+                    proposals,
+                    source=source,
+                    time_of=_clock(timestamps),
+                    rule_version=rule_version,
+                    run_id=run_id,
                 )
             ),
             op_id=op_id,
@@ -99,6 +107,46 @@ class LabelStore(DecisionStore):
             args={"series_id": series_id, "content_hash": new.content_hash},
         )
         return self.get_series(series_id)
+
+    def rehome(
+        self,
+        series_id: str,
+        to_series_id: str,
+        shift: int,
+        *,
+        op_id: str,
+        start_ts: datetime | None = None,
+        annotator: str = LOCAL,
+    ) -> Rehomed:
+        """Move all that was said of a one-window series to the feed's window at bar `shift`.
+
+        The caller has compared the bars. `StoreError` names what contradicts it in the feed: a
+        window that the same layer has decided, spans on the same bars. It is no decision of a
+        person: undo and redo go on across it, and `undo_rehome` takes it back.
+        """
+        answer, _ = self._write(
+            "rehome",
+            lambda op: rehoming.rehome(op, series_id, to_series_id, shift, start_ts),
+            op_id=op_id,
+            annotator=annotator,
+            args={"series_id": series_id, "to_series_id": to_series_id, "shift": shift},
+            window_uid=window_uid(series_id, 0),
+        )
+        counted = {name: answer[name] for name in ("window_uid", "n_spans", "n_layers")}
+        return Rehomed(
+            **counted, n_aliases=answer["n_aliases"], n_proposals=len(answer["proposals"])
+        )
+
+    def undo_rehome(self, series_id: str, *, op_id: str, annotator: str = LOCAL) -> None:
+        """Give a window its own series back; refused once people have worked on it in the feed."""
+        self._write(
+            "undo_rehome",
+            lambda op: rehoming.take_home(op, series_id) and {},
+            op_id=op_id,
+            annotator=annotator,
+            args={"series_id": series_id},
+            window_uid=window_uid(series_id, 0),
+        )
 
     def add_windows(
         self,
@@ -197,6 +245,7 @@ class LabelStore(DecisionStore):
         op_id: str,
         annotator: str,
         args: Mapping[str, Any],
+        window_uid: str | None = None,
     ) -> tuple[Mapping[str, Any], bool]:
         """Do one operation, unless it was done; return its answer and whether it wrote a row."""
         with writing(self._engine) as connection:
@@ -206,7 +255,7 @@ class LabelStore(DecisionStore):
             op = Operation(connection, op_id, annotator, kind)
             answer = work(op)
             if op.changes:  # what changes nothing leaves no trace, and may be done again
-                changes.append_event(op, args=args, answer=answer)
+                changes.append_event(op, args=args, window_uid=window_uid, answer=answer)
             return answer, bool(op.changes)
 
 

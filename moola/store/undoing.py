@@ -6,9 +6,10 @@ from moola.exceptions import ConflictError
 from moola.schema import LABELLED_STATES, TRUE_NEGATIVE_REASONS
 from moola.store import queries
 from moola.store.changes import Operation, Row, changes_of, row_key, same_content
+from moola.store.moving import standing_move
 from moola.store.records import Event
 from moola.store.span_rows import rivals
-from moola.store.tables import STATE_TABLES, reviews, spans
+from moola.store.tables import STATE_TABLES, proposals, reviews, spans, windows
 
 
 def take_back(op: Operation, event: Event) -> None:
@@ -17,7 +18,12 @@ def take_back(op: Operation, event: Event) -> None:
     `ConflictError` if a row is no longer as the event left it. Revisions never go back, so that
     one who still holds the undone state cannot overwrite what came after.
     """
+    op.undoes = event.op_id
+    moved = standing_move(op.connection, event.window_uid, after_seq=event.seq)
     for change in reversed(changes_of(event)):
+        if change.before is None and change.table in (windows.name, proposals.name):
+            continue  # a view of the feed stays: others may have begun to work on it
+        change = moved[1].change(change) if moved else change
         table = STATE_TABLES[change.table]
         current = op.get(table, *row_key(change))
         if change.is_bookkeeping:
@@ -53,7 +59,7 @@ def _check_restored(op: Operation) -> None:
 
 
 def _check_decision(op: Operation, review: Row) -> None:
-    view = queries.load_view(op.connection, review["window_uid"], op.layer)
+    view = queries.load_view(op.connection, review["window_uid"], review["annotator"])
     emptied = view.state in LABELLED_STATES and not view.spans
     refuted = view.reason in TRUE_NEGATIVE_REASONS and view.spans
     if emptied or refuted:
