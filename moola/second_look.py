@@ -15,14 +15,17 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, Protocol
 
-from moola.schema import LABELLED_STATES
+from moola.schema import LABELLED_STATES, Standing
 
 IOU_MIN = 0.5
 """Bars in both spans over bars in either, from which two spans count as the same expansion."""
 
 GOLD = "~gold"
+"""The layer of adjudicated labels."""
 REPEAT = "~repeat"
+"""Ending of the layer that holds a person's second judgement of a window."""
 CATCH = "~catch"
+"""Ending of the layer that holds his decisions about shifted proposals."""
 
 DecisionName = Literal["kept", "rejected", "flagged"]
 DECISION_NAMES: tuple[DecisionName, ...] = ("kept", "rejected", "flagged")
@@ -132,9 +135,6 @@ def agree(a: Judged, b: Judged) -> bool:
 def all_agree(judged: Iterable[Judged]) -> bool:
     """Return whether every two of the decisions about one window say the same."""
     return all(agree(a, b) for a, b in itertools.combinations(judged, 2))
-
-
-Standing = Literal["single", "agreed", "disputed", "adjudicated"]
 
 
 def standing_of(by_layer: Mapping[str, Judged]) -> Standing | None:

@@ -15,8 +15,8 @@ from moola.store.records import SPAN_FIELDS, Decision, Event, WindowView
 from moola.store.span_rows import bars_of_window
 
 DECISION_KINDS = (
-    "save_span", "set_span", "set_type", "delete_span", "accept", "reject", "set_reason", "flag",
-    "defer", "set_note",
+    "save_span", "set_span", "set_type", "delete_span", "accept", "adopt", "reject", "set_reason",
+    "flag", "defer", "set_note",
 )  # fmt: skip
 """Operations on a window, which undo can take back; ``set_type`` stands in older logs alone."""
 
@@ -185,6 +185,11 @@ def _accept(op: Operation, view: WindowView, args: Mapping[str, Any]) -> None:
     decisions.accept(op, view)
 
 
+def _adopt(op: Operation, view: WindowView, args: Mapping[str, Any]) -> None:
+    _check_args(args, needed=("layer",))
+    decisions.adopt(op, view, str(args["layer"]))
+
+
 def _reject(op: Operation, view: WindowView, args: Mapping[str, Any]) -> None:
     _check_args(args, known=("reason", "note"))
     decisions.reject(op, view, _reason(args.get("reason", "no_expansion")), note=_note(args))
@@ -215,6 +220,7 @@ _WORK: dict[str, Work] = {
     "set_span": _set_span,
     "delete_span": _delete_span,
     "accept": _accept,
+    "adopt": _adopt,
     "reject": _reject,
     "set_reason": _set_reason,
     "flag": _flag,

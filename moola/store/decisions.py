@@ -131,6 +131,27 @@ def reject(
     decide(op, view, "rejected", reason=reason, note=note)
 
 
+def adopt(op: Operation, view: WindowView, layer: str) -> None:
+    """Take over what another layer says of the window: its decision, and its spans as they are."""
+    other = queries.load_view(op.connection, view.window_uid, layer)
+    if other.state == "rejected" and other.reason is not None:
+        reject(op, view, other.reason)
+        return
+    if other.state not in LABELLED_STATES:
+        raise StoreError(
+            f"A version to take over should keep or reject the window. Found that {layer} has it "
+            f"{other.state}."
+        )
+    with neighbours_told(op, view):
+        for span in view.spans:
+            op.put(spans, own_span(op, view, span.span_id) | {"deleted_at": op.ts})
+        for span in other.spans:
+            row = op.get(spans, span.span_id) or {}
+            own = {"span_id": op.new_id(), "annotator": op.layer, "origin": "accepted"}
+            put_span(op, view, row | own)
+    decide(op, view, "verified")
+
+
 def set_reason(
     op: Operation, view: WindowView, reason: RejectReason, *, note: str | None = None
 ) -> None:

@@ -13,16 +13,11 @@ from typing import Any
 from sqlalchemy import Connection, delete, select
 
 from moola.exceptions import SchemaError
+from moola.second_look import CATCH, GOLD, REPEAT
 from moola.store.queries import as_time
 from moola.store.records import Lease
 from moola.store.tables import leases, preferences, windows
 
-GOLD = "~gold"
-"""The layer of adjudicated labels."""
-REPEAT = "~repeat"
-"""Ending of the layer that holds a person's second judgement of a window."""
-CATCH = "~catch"
-"""Ending of the layer that holds his decisions about shifted proposals."""
 LONGEST_NAME = 60
 
 

@@ -24,6 +24,7 @@ DecisionKind = Literal[
     "set_span",
     "delete_span",
     "accept",
+    "adopt",
     "reject",
     "set_reason",
     "flag",
@@ -197,8 +198,8 @@ class Decision:
 
     ``args`` by kind: ``save_span`` {span_id, new, start, end} and any of `SPAN_FIELDS`;
     ``set_span`` {span_id} and any of `SPAN_FIELDS`; ``delete_span`` {span_id}; ``reject`` and
-    ``set_reason`` {reason, note}; ``set_note`` {note}; ``accept``, ``flag``, ``defer``, ``undo``
-    and ``redo`` {}.
+    ``set_reason`` {reason, note}; ``set_note`` {note}; ``adopt`` {layer}, which takes over what
+    another layer says; ``accept``, ``flag``, ``defer``, ``undo`` and ``redo`` {}.
     """
 
     op_id: str
