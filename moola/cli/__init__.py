@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from moola import __version__
-from moola.cli import bars, cutting, store, training
+from moola.cli import bars, cutting, rule, store, training
 from moola.cli import workspace as workspace_verbs
 from moola.exceptions import ImportRefused, MoolaError
 from moola.workspace import DEFAULT_WORKSPACE, Workspace
@@ -31,6 +30,7 @@ VERBS = {
     **workspace_verbs.VERBS,
     **bars.VERBS,
     **cutting.VERBS,
+    **rule.VERBS,
     **store.VERBS,
     **training.VERBS,
 }
@@ -91,8 +91,6 @@ def _print_error(error: MoolaError, *, as_json: bool) -> None:
 
 
 def _to_json(value: Any) -> Any:
-    if isinstance(value, pd.DataFrame):
-        return json.loads(value.to_json(orient="records", date_format="iso") or "[]")
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
     return value.tolist() if isinstance(value, np.generic) else str(value)

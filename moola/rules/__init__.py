@@ -6,7 +6,7 @@ Every limit is optional; prices may have any scale.
 
 from moola.rules.checker import Measures, broken, find_broken, measure
 from moola.rules.limits import DEFAULT_RULE, Limits, Rule
-from moola.rules.rule_file import next_version, read_rule, rule_markdown
+from moola.rules.rule_file import check_rule, next_version, read_rule, rule_markdown
 
 __all__ = [
     "DEFAULT_RULE",
@@ -14,6 +14,7 @@ __all__ = [
     "Measures",
     "Rule",
     "broken",
+    "check_rule",
     "find_broken",
     "measure",
     "next_version",
