@@ -118,13 +118,13 @@ def by_hours(buckets: Sequence[Bucket]) -> go.Figure:
         ]
     )
     figure.add_hline(0, line={"color": MUTED, "width": 1})
-    values = [item.value for bucket in shown for item in (bucket.f1, bucket.kappa)]
+    values = [n for b in shown for item in (b.f1, b.kappa) for n in (item.value, item.low)]
     lowest = min(value for value in values if np.isfinite(value))
     figure.update_yaxes(title_text="1 = the same", range=[min(-0.05, lowest - 0.1), 1.05], nticks=6)
     figure.update_layout(scattermode="group", scattergap=0.6)
     figure = finished(figure, title, height=340, legend=True)
     return figure.update_layout(
-        title_subtitle_text="By the exchange's clock; line: 95% interval, where windows suffice"
+        title_subtitle_text="By the exchange's clock; hollow: too few windows for an interval"
     )
 
 
@@ -136,7 +136,12 @@ def _dots(
         y=[_or_none(item.value) for item in estimates],
         name=name,
         mode="markers",
-        marker={"color": color, "size": 9, "symbol": symbol},
+        marker={
+            "color": color,
+            "size": 10,
+            "symbol": [symbol if item.has_interval else f"{symbol}-open" for item in estimates],
+            "line": {"width": 2, "color": color},
+        },
         error_y={
             "type": "data",
             "symmetric": False,

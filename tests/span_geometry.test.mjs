@@ -18,6 +18,19 @@ test("dragging the end moves it but never before the start", () => {
   assert.deepEqual(drag(3), { start: 50, end: 50 });
 });
 
+test("words after a span of a lane have room up to the next span, or to the end", () => {
+  const spans = [{ start: 10, end: 19 }, { start: 30, end: 39 }, { start: 90, end: 104 }];
+  assert.deepEqual(spans.map((span) => g.roomAfter(spans, span, 4, 420)), [40, 200, 0]);
+});
+
+test("lanes stand above the prices, and without any the prices stay where they are", () => {
+  const size = { width: 900, nBars: N, nPanes: 0, hasTimes: true };
+  const plain = g.layout(size), two = g.layout({ ...size, nLanes: 2 });
+  assert.deepEqual(plain.lanes, []);
+  assert.ok(two.lanes.every((y) => y > 22 && y < two.priceTop));
+  assert.equal(two.height - plain.height, two.priceTop - plain.priceTop);
+});
+
 test("moving keeps the length and stays inside the window", () => {
   const move = (bar) => g.dragged({ mode: "move", from: { start: 50, end: 65 }, pressBar: 55, bar, nBars: N });
   assert.deepEqual(move(57), { start: 52, end: 67 });

@@ -212,7 +212,7 @@ def test_full_agreement_does_not_pretend_to_be_certain() -> None:
 def test_buckets_hold_the_scores_of_their_windows() -> None:
     pair = compared(ANNA, BEN)
     buckets = ["open", "open", "close", "close", "close", "close"]
-    close, opened = agreement.by_bucket(pair, buckets)
+    opened, close = agreement.by_bucket(pair, buckets)
     assert [(close.name, close.n_windows), (opened.name, opened.n_windows)] == [
         ("close", 4),
         ("open", 2),

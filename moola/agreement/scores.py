@@ -170,13 +170,13 @@ class Bucket(NamedTuple):
 
 
 def by_bucket(pair: Pair, buckets: Sequence[str]) -> list[Bucket]:
-    """Return F1 and kappa per bucket, given (W,) the bucket of every window; largest first."""
+    """Return F1 and kappa per bucket, given (W,) the bucket of every window."""
     names = np.asarray(buckets, dtype=np.str_)
     rows = []
     for name in dict.fromkeys(names.tolist()):
         found = score(pair.take(names == name))
         rows.append(Bucket(name, int((names == name).sum()), found["f1"], found["kappa"]))
-    return sorted(rows, key=lambda row: (-row.n_windows, row.name))
+    return rows
 
 
 class ReasonRow(NamedTuple):

@@ -16,6 +16,7 @@ def declare() -> st.Page:
     pages = [
         _page("data", "Data", "database"),
         _page("windows", "Windows", "candlestick_chart", default=True),
+        _page("agreement", "Agreement", "group"),
         _page("coverage", "Coverage", "grid_on"),
         _page("finetune", "Fine-tune", "model_training"),
         _page("loss_shares", "Loss shares", "stacked_bar_chart"),

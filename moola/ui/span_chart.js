@@ -4,6 +4,7 @@
 //
 // data = {id, rev, ack, label, bars: {o,h,l,c}, times: [s]|null, tick, colors: {binary, countdown},
 //         spans: [{key, start, end, type, draft}], active: key|null, refs: [{start, end, name}],
+//         lanes: [{name, color, note, spans: [{start, end, name}]}] one a person, above the prices,
 //         cut: [{start, end}], panes: [{name, kind, values, target, y0, y1, line}],
 //         editable, adding}
 // events: edit {id, rev, op, key|null, start, end}, pick {id, key}
@@ -77,8 +78,8 @@ class SpanChart {
     if (this.drag) return;
     if (!this.waiting && !this.queued) this.span = this.activeSpan();
     // Only another window or pane needs new elements: handles keep their focus over an edit.
-    const { id, bars, times, panes, tick, editable } = data;
-    const picture = JSON.stringify([id, bars, times, panes, tick, editable]);
+    const { id, bars, times, panes, lanes, tick, editable } = data;
+    const picture = JSON.stringify([id, bars, times, panes, lanes.length, tick, editable]);
     if (picture === this.picture) this.paint();
     else this.draw();
     this.picture = picture;
@@ -103,6 +104,7 @@ class SpanChart {
     this.nBars = data.bars.c.length;
     this.box = geometry.layout({
       width: this.host.clientWidth || 800, nBars: this.nBars, nPanes: data.panes.length, hasTimes: !!data.times,
+      nLanes: data.lanes.length,
     });
     const { box } = this;
     this.decimals = geometry.decimalsOf(data.tick);
@@ -198,6 +200,7 @@ class SpanChart {
     this.over.replaceChildren();
     for (const cut of data.cut) this.drawBand("cut", cut, "continues outside this window");
     for (const ref of data.refs) this.drawBand("ref", ref, ref.name);
+    data.lanes.forEach((lane, i) => this.drawLane(lane, box.lanes[i]));
     for (const other of data.spans) {
       if (other.key !== data.active) this.drawBand("other", other, geometry.spanText(other), other.key);
     }
@@ -216,6 +219,29 @@ class SpanChart {
     });
     if (key !== null) set(band, { "data-key": key });
     add(band, "title", {}, title);
+  }
+
+  // One person's spans as bars in a lane of their own, with their edges dashed through the prices.
+  drawLane(lane, y) {
+    const { box } = this;
+    const group = add(this.under, "g", { class: "lane", "data-testid": `lane-${lane.name}`, style: `color: ${lane.color}` });
+    add(group, "line", { class: "rail", x1: 0, x2: box.plotWidth, y1: y, y2: y });
+    add(group, "text", { class: "owner", x: box.plotWidth + 6, y: y + 4 }, lane.name);
+    if (!lane.spans.length) add(group, "text", { class: "words", x: 0, y: y + 4 }, lane.note);
+    for (const span of lane.spans) {
+      const left = span.start * box.barWidth, right = (span.end + 1) * box.barWidth;
+      const bottom = box.priceTop + box.priceHeight;
+      add(group, "rect", { class: "wash", x: left, y, width: right - left, height: bottom - y });
+      for (const x of [left, right]) add(group, "line", { class: "edge", x1: x, x2: x, y1: y, y2: bottom });
+      const bar = add(group, "rect", { class: "span", x: left, y: y - 5, width: right - left, height: 10, rx: 3 });
+      add(bar, "title", {}, `${lane.name}: ${geometry.spanText(span)}, ${span.name}`);
+      const room = geometry.roomAfter(lane.spans, span, box.barWidth, box.plotWidth) - 10;
+      const words = add(group, "text", { class: "words", x: right + 5, y: y + 4 });
+      for (const text of [`${span.start} – ${span.end} ${span.name}`, span.name, ""]) {
+        words.textContent = text;
+        if (words.getComputedTextLength() <= room) break;
+      }
+    }
   }
 
   drawActive(span) {

@@ -61,6 +61,16 @@ class Outline:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Lane:
+    """What one person says of the window, in a lane above the prices; a note if he drew nothing."""
+
+    name: str
+    color: str
+    spans: tuple[Outline, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Pane:
     """A strip below the candles; without `values` it shows the target of the drawn spans."""
 
@@ -91,6 +101,7 @@ class ChartData:
     spans: tuple[ChartSpan, ...] = ()
     active: str | None = None
     refs: tuple[Outline, ...] = ()
+    lanes: tuple[Lane, ...] = ()
     cut: tuple[dict[str, int], ...] = ()
     panes: tuple[Pane, ...] = (BINARY_TARGET, COUNTDOWN_TARGET)
     editable: bool = False

@@ -6,7 +6,7 @@ export const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
 export const sameSpan = (a, b) => (!a && !b) || (!!a && !!b && a.start === b.start && a.end === b.end);
 
 // Where everything goes. A pane keeps a strip of its own for its name, so that no curve crosses it.
-export function layout({ width, nBars, nPanes, hasTimes }) {
+export function layout({ width, nBars, nPanes, hasTimes, nLanes = 0 }) {
   const narrow = width < 560;
   const axisWidth = narrow ? 46 : 58;
   const plotWidth = Math.max(80, width - axisWidth);
@@ -15,16 +15,24 @@ export function layout({ width, nBars, nPanes, hasTimes }) {
   const paneTitle = 18;
   const paneHeight = narrow ? 56 : 66;
   const axisHeight = hasTimes ? 34 : 20;
-  const priceTop = badgeHeight;
+  const laneHeight = 18;
+  const priceTop = badgeHeight + nLanes * laneHeight + (nLanes ? 4 : 0);
+  const lanes = Array.from({ length: nLanes }, (_, i) => badgeHeight + (i + 0.5) * laneHeight);
   const panes = Array.from({ length: nPanes }, (_, i) => {
     const top = priceTop + priceHeight + 6 + i * (paneTitle + paneHeight);
     return { top, titleY: top + 13, plotTop: top + paneTitle + 3, plotHeight: paneHeight - 8 };
   });
   const plotBottom = priceTop + priceHeight + (nPanes ? 6 + nPanes * (paneTitle + paneHeight) : 0);
   return {
-    narrow, plotWidth, axisWidth, priceTop, priceHeight, panes, plotBottom,
+    narrow, plotWidth, axisWidth, lanes, priceTop, priceHeight, panes, plotBottom,
     barWidth: plotWidth / nBars, height: plotBottom + axisHeight,
   };
+}
+
+// Pixels for words after a span of a lane: up to the next span of it, or the end of the plot.
+export function roomAfter(spans, span, barWidth, plotWidth) {
+  const next = spans.filter((s) => s.start > span.end).map((s) => s.start * barWidth);
+  return Math.min(plotWidth, ...next) - (span.end + 1) * barWidth;
 }
 
 export const barCenter = (bar, barWidth) => (bar + 0.5) * barWidth;
