@@ -1,15 +1,19 @@
-"""Read bars, check every row of them, and keep them as Parquet files named by their content.
+"""Keep bars as Parquet files named by their content.
 
-``read_bars(path)`` gives a table with `BAR_COLUMNS`; ``BarStore(folder).write(table)`` keeps it.
+``BarStore(folder).write(table)`` keeps a table with `BAR_COLUMNS`; ``BarStore.writer()`` takes one
+of any length in parts. Files of vendors are read by `moola.vendors`.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from tempfile import NamedTemporaryFile
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -17,99 +21,26 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from moola.exceptions import ConfigError, ImportRefused, RefusedRow, StoreError
+from moola.bar_rules import BAR_COLUMNS
+from moola.exceptions import StoreError
 from moola.schema import PRICE_COLUMNS
-from moola.tables import column_names, listed, one_line, read_table, refuse_rows, write_parquet
+from moola.tables import one_line
 
-BAR_COLUMNS = ("timestamp", *PRICE_COLUMNS, "volume")
 MAX_DECIMALS = 8
-# a clock time and then an offset: the day of "2022-01-16" is none
-HAS_ZONE = r"[T ]\d\d.*(?:[Zz]|[+-]\d\d(?::?\d\d)?)$"
-
-Fault = tuple[NDArray[np.bool_], Callable[[int], str]]
-"""Which rows break a rule, and what to say of row i (counted from 0)."""
-
-
-def read_bars(path: Path, tz: str | None = None) -> pd.DataFrame:
-    """Return the checked bars of a Parquet or CSV file (plain or gzip) as `BAR_COLUMNS`.
-
-    Parameters
-    ----------
-    path
-        A file with the named columns timestamp, open, high, low, close and perhaps volume; other
-        columns are left out.
-    tz
-        Zone of stamps that carry none, such as ``America/New_York``; a zone is never guessed.
-
-    Raises
-    ------
-    ImportRefused
-        If the file cannot be read or rows break a rule; ``rows`` names every one of them.
-    """
-    raw = read_table(path, BAR_COLUMNS)
-    if missing := [name for name in BAR_COLUMNS[:-1] if name not in raw]:
-        raise ImportRefused(
-            f"Bars should have the columns {', '.join(BAR_COLUMNS[:-1])}. Found no "
-            f"{', '.join(missing)} ({path.name} has {listed(column_names(path))})."
-        )
-    if raw.empty:
-        raise ImportRefused(f"A bar file should hold at least one bar. Found none ({path.name}).")
-    times = parse_times(pd.Series(raw["timestamp"]), tz=tz, where=path.name)
-    numbers = {name: _numbers(raw, name) for name in BAR_COLUMNS[1:]}
-    frame = pd.DataFrame({"timestamp": times, **numbers})
-    faults = [*_text_faults(raw, frame), *_time_faults(frame, needed=True), *_value_faults(frame)]
-    refuse_rows(_rows_at_fault(faults), len(frame), path.name)
-    return frame
-
-
-def check_bars(frame: pd.DataFrame) -> list[RefusedRow]:
-    """Return every row of a table with `BAR_COLUMNS` that breaks a rule, with the first reason.
-
-    The rules: each price is a finite number above 0; high and low enclose open and close; volume
-    is missing or not negative; times are all there or all absent, and strictly rising.
-    """
-    needed = bool(frame["timestamp"].notna().any())
-    return _rows_at_fault([*_time_faults(frame, needed=needed), *_value_faults(frame)])
-
-
-def check_prices(ohlc: NDArray[np.float64]) -> list[RefusedRow]:
-    """Return the rows of (N, 4) prices that break a rule, counted from 1, with the first reason."""
-    return _rows_at_fault(_price_faults(ohlc))
-
-
-def parse_times(stamps: pd.Series, *, tz: str | None = None, where: str = "") -> pd.Series:
-    """Return stamps as UTC times; NaT where one cannot be read, or exists twice or never in `tz`.
-
-    Stamps are times of Parquet or ISO 8601 text. `ImportRefused` if their zone is unknown.
-    """
-    if not (pd.api.types.is_datetime64_any_dtype(stamps) or _is_text(stamps)):
-        raise ImportRefused(
-            "timestamp should be a time or ISO 8601 text such as 2022-01-31T09:30:00-05:00. "
-            f"Found {stamps.iloc[0]!r} ({where}, row 1)."
-        )
-    if not _is_text(stamps):
-        return _to_utc(stamps, naive=stamps.dt.tz is None, tz=tz, where=where)
-    text = stamps.astype("str").str.strip().str.replace(r"\s*UTC$", "Z", regex=True)
-    times = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True)
-    has_zone = text.str.contains(HAS_ZONE, regex=True).fillna(False).astype(bool)
-    naive = times.notna() & ~has_zone
-    if naive.any() and (times.notna() & has_zone).any():
-        raise ImportRefused(
-            "Time stamps should all carry a zone or an offset. Found some with and some without "
-            f"({where}, row {int(np.argmax(naive)) + 1} has none)."
-        )
-    if not naive.any():
-        return _to_utc(times, naive=False, tz=tz, where=where)
-    return _to_utc(times.dt.tz_localize(None), naive=True, tz=tz, where=where)
+BAR_SCHEMA = pa.schema(
+    [
+        ("timestamp", pa.timestamp("ns", "UTC")),
+        *((name, pa.float64()) for name in BAR_COLUMNS[1:]),
+    ]
+)
+GROUP_ROWS = 250_000
+"""Bars of one row group, 12 MB: what reading and writing hold in memory at a time."""
 
 
 def content_hash(frame: pd.DataFrame) -> str:
     """Return the SHA-256 of times, prices and volume, whatever file they came from."""
-    times = pd.DatetimeIndex(frame["timestamp"]).as_unit("ns").asi8
-    values = frame[list(BAR_COLUMNS[1:])].to_numpy(np.float64)
-    values = np.where(np.isnan(values), np.nan, values) + 0.0  # one NaN, one zero
-    digest = hashlib.sha256(times.astype("<i8").tobytes())
-    digest.update(np.ascontiguousarray(values, "<f8").tobytes())
+    digest = hashlib.sha256(_time_bytes(frame))
+    digest.update(_value_bytes(frame))
     return digest.hexdigest()
 
 
@@ -159,114 +90,168 @@ class BarStore:
         """Keep the bars and return their content hash; the same bars twice are one file."""
         key = content_hash(frame)
         if not self.path(key).exists():
-            table = pa.Table.from_pandas(frame[list(BAR_COLUMNS)], preserve_index=False)
-            write_parquet(table.replace_schema_metadata(None), self.path(key))
+            with self.writer() as writer:
+                writer.add(frame)
+                writer.keep(writer.finish())
         return key
+
+    def writer(self) -> BarWriter:
+        """Return a writer that takes bars in parts, as many as there are."""
+        return BarWriter(self)
 
     def read(self, key: str) -> pd.DataFrame:
         """Return the bars with content hash `key`; `StoreError` if missing or damaged."""
+        return pd.concat(list(self.groups(key)), ignore_index=True)
+
+    def groups(self, key: str) -> Iterator[pd.DataFrame]:
+        """Yield the bars with content hash `key` in parts; the last one says if all were right."""
         path = self.path(key)
-        try:
-            frame = pq.ParquetFile(path).read(columns=list(BAR_COLUMNS)).to_pandas()
-        except FileNotFoundError as error:
-            raise StoreError(
-                f"The bars {key[:12]} should be in {self.folder}. Found no such file; import them "
-                "again."
-            ) from error
-        except (OSError, ValueError, pa.ArrowException) as error:
-            raise StoreError(f"{path} should hold bars. Found: {one_line(error)}.") from error
-        if list(frame) != list(BAR_COLUMNS) or content_hash(frame) != key:
+        digest = hashlib.sha256()
+        for frame in _groups(path, ["timestamp"]):
+            digest.update(_time_bytes(frame))
+        for frame in _groups(path, list(BAR_COLUMNS)):
+            digest.update(_value_bytes(frame))
+            yield frame
+        if digest.hexdigest() != key:
             raise StoreError(f"{path} should hold the bars it is named after. Found others.")
-        return frame
+
+    def between(self, key: str, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
+        """Return the bars with times in ``first..last``, reading no others."""
+        frames = list(_groups(self.path(key), list(BAR_COLUMNS), within=(first, last)))
+        if not frames:
+            return BAR_SCHEMA.empty_table().to_pandas()
+        found = pd.concat(frames, ignore_index=True)
+        return pd.DataFrame(found[pd.Series(found["timestamp"]).between(first, last)])
 
     def ohlc(self, key: str) -> NDArray[np.float64]:
         """Return (N, 4) prices, read-only; the series used last stay in memory."""
         return self._cached_ohlc(key)
 
     def _read_ohlc(self, key: str) -> NDArray[np.float64]:
-        ohlc = np.ascontiguousarray(self.read(key)[list(PRICE_COLUMNS)], np.float64)
+        parts = [frame[list(PRICE_COLUMNS)].to_numpy(np.float64) for frame in self.groups(key)]
+        ohlc = np.concatenate(parts)
         ohlc.flags.writeable = False
         return ohlc
 
 
-def _is_text(column: pd.Series) -> bool:
-    return pd.api.types.is_object_dtype(column) or pd.api.types.is_string_dtype(column)
+class BarWriter:
+    """Writes bars to a temporary file, part by part, and keeps it under the hash of its content.
+
+    A context manager: what was not kept when it ends is removed.
+    """
+
+    def __init__(self, store: BarStore) -> None:
+        self._store = store
+        self.n_bars = 0
+
+    def __enter__(self) -> Self:
+        folder = self._store.folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file = NamedTemporaryFile(dir=folder, prefix=".bars-", suffix=".tmp")
+        except OSError as error:
+            raise _unwritable(folder, error) from error
+        self._path = Path(self._file.name)
+        self._parquet = pq.ParquetWriter(self._file, BAR_SCHEMA)
+        return self
+
+    def add(self, frame: pd.DataFrame) -> None:
+        """Write some bars behind those before."""
+        try:
+            table = pa.Table.from_pandas(
+                frame[list(BAR_COLUMNS)], schema=BAR_SCHEMA, preserve_index=False
+            )
+            self._parquet.write_table(table, GROUP_ROWS)
+        except OSError as error:
+            raise _unwritable(self._store.folder, error) from error
+        self.n_bars += len(frame)
+
+    def finish(self) -> str:
+        """Write the rest to disk and return the hash of the content."""
+        try:
+            self._parquet.close()
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise _unwritable(self._store.folder, error) from error
+        return _file_hash(self._path)
+
+    def keep(self, key: str) -> None:
+        """Keep the finished file under its hash; the same bars twice are one file."""
+        try:
+            os.link(self._path, self._store.path(key))
+        except FileExistsError:
+            return
+        except OSError as error:
+            raise _unwritable(self._store.folder, error) from error
+
+    def groups(self) -> Iterator[pd.DataFrame]:
+        """Yield the bars of the finished file in parts."""
+        return _groups(self._path, list(BAR_COLUMNS))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self._parquet.close()
+        except OSError:
+            return  # a full disk, which `add` has reported
+        finally:
+            self._file.close()
 
 
-def _to_utc(times: pd.Series, *, naive: bool, tz: str | None, where: str) -> pd.Series:
-    if not naive:
-        return times.dt.tz_convert("UTC").dt.as_unit("ns")
-    if tz is None:
-        raise ImportRefused(
-            "Time stamps should carry a zone or an offset. Found some without in "
-            f"{where}: say which zone they are in, as in --tz America/New_York."
-        )
+def _unwritable(folder: Path, error: Exception) -> StoreError:
+    return StoreError(f"{folder} should be a folder one can write to. Found: {one_line(error)}.")
+
+
+def _time_bytes(frame: pd.DataFrame) -> bytes:
+    return pd.DatetimeIndex(frame["timestamp"]).as_unit("ns").asi8.astype("<i8").tobytes()
+
+
+def _value_bytes(frame: pd.DataFrame) -> bytes:
+    values = frame[list(BAR_COLUMNS[1:])].to_numpy(np.float64)
+    values = np.where(np.isnan(values), np.nan, values) + 0.0  # one NaN, one zero
+    return np.ascontiguousarray(values, "<f8").tobytes()
+
+
+def _file_hash(path: Path) -> str:
+    """Return the content hash of a file: first all times, then all values."""
+    digest = hashlib.sha256()
+    for frame in _groups(path, ["timestamp"]):
+        digest.update(_time_bytes(frame))
+    for frame in _groups(path, list(BAR_COLUMNS[1:])):
+        digest.update(_value_bytes(frame))
+    return digest.hexdigest()
+
+
+def _groups(
+    path: Path, columns: list[str], *, within: tuple[pd.Timestamp, pd.Timestamp] | None = None
+) -> Iterator[pd.DataFrame]:
+    """Yield some columns of a bars file, one row group at a time, or of the groups `within`."""
     try:
-        local = times.dt.tz_localize(tz, ambiguous="NaT", nonexistent="NaT")
-    except (KeyError, ValueError, OSError) as error:
-        raise ConfigError(
-            f"tz should be the name of a time zone, such as America/New_York. Found {tz!r}."
+        with pq.ParquetFile(path, memory_map=True) as file:
+            for group in range(file.num_row_groups):
+                if within and not _touches(file.metadata.row_group(group), within):
+                    continue
+                frame = file.read_row_group(group, columns=columns).to_pandas()
+                if list(frame) != columns:
+                    raise StoreError(f"{path} should hold bars. Found other columns.")
+                yield frame
+    except FileNotFoundError as error:
+        raise StoreError(
+            f"The bars {path.stem[:12]} should be in {path.parent}. Found no such file; import "
+            "them again."
         ) from error
-    return local.dt.tz_convert("UTC").dt.as_unit("ns")
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise StoreError(f"{path} should hold bars. Found: {one_line(error)}.") from error
 
 
-def _numbers(raw: pd.DataFrame, name: str) -> NDArray[np.float64]:
-    """Return a column as floats, NaN where it holds no number."""
-    if name not in raw or pd.api.types.is_bool_dtype(raw[name]):
-        return np.full(len(raw), np.nan)
-    numbers = pd.Series(pd.to_numeric(pd.Series(raw[name]), errors="coerce"))
-    return numbers.to_numpy(np.float64, na_value=np.nan)
-
-
-def _text_faults(raw: pd.DataFrame, frame: pd.DataFrame) -> Iterable[Fault]:
-    """Tell entries that are there but could not be read apart from missing ones."""
-    for name in raw.columns:
-        column = raw[name]
-        unread = (frame[name].isna() & column.notna()).to_numpy()
-        what = "an ISO 8601 time that its zone has once" if name == "timestamp" else "a number"
-        yield unread, lambda i, c=column, n=name, w=what: f"{n} should be {w}, found {c.iloc[i]!r}"
-
-
-def _time_faults(frame: pd.DataFrame, *, needed: bool) -> Iterable[Fault]:
-    if not needed:
-        return
-    times = frame["timestamp"]
-    yield times.isna().to_numpy(), lambda i: "timestamp is missing"
-    step = times.diff().dt.total_seconds().to_numpy()
-    yield step == 0, lambda i: f"timestamp {times.iloc[i]} repeats that of the row before"
-    yield step < 0, lambda i: f"timestamp {times.iloc[i]} is earlier than that of the row before"
-
-
-def _value_faults(frame: pd.DataFrame) -> Iterable[Fault]:
-    yield from _price_faults(frame[list(PRICE_COLUMNS)].to_numpy(np.float64))
-    volume = frame["volume"].to_numpy(np.float64)
-    yield (volume < 0) | np.isinf(volume), lambda i: f"volume should not be {volume[i]:g}"
-
-
-def _price_faults(ohlc: NDArray[np.float64]) -> Iterable[Fault]:
-    for column, name in enumerate(PRICE_COLUMNS):
-        price = ohlc[:, column]
-        yield np.isnan(price), lambda i, n=name: f"{n} is missing (NaN)"
-        yield (
-            (price <= 0) | np.isinf(price),
-            lambda i, n=name, p=price: f"{n} should be a finite price above 0, found {p[i]:g}",
-        )
-    o, h, low, c = ohlc.T
-    yield h < low, lambda i: f"high {_price(h[i])} is below low {_price(low[i])}"
-    top, bottom = np.maximum(o, c), np.minimum(o, c)
-    yield h < top, lambda i: f"high {_price(h[i])} is below open or close {_price(top[i])}"
-    yield low > bottom, lambda i: f"low {_price(low[i])} is above open or close {_price(bottom[i])}"
-
-
-def _price(value: Any) -> str:
-    return f"{value:.10g}"
-
-
-def _rows_at_fault(faults: Iterable[Fault]) -> list[RefusedRow]:
-    """Return the first reason of every row at fault, in row order."""
-    reasons: dict[int, str] = {}
-    for at_fault, describe in faults:
-        for i in np.flatnonzero(at_fault).tolist():
-            if i not in reasons:
-                reasons[i] = describe(i)
-    return [RefusedRow(i + 1, reasons[i]) for i in sorted(reasons)]
+def _touches(group: pq.RowGroupMetaData, within: tuple[pd.Timestamp, pd.Timestamp]) -> bool:
+    """Return whether a row group may hold times of an interval."""
+    facts = group.column(0).statistics
+    if facts is None or not facts.has_min_max:
+        return True
+    return bool(facts.min <= within[1] and facts.max >= within[0])

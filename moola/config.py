@@ -15,8 +15,11 @@ from typing import Any, Literal, Self
 from moola.exceptions import ConfigError
 from moola.schema import TASKS, Task
 
-Balance = Literal["epoch", "initial", "kendall", "manual", "raw"]
+Balance = Literal["epoch", "ema", "gradshare", "gradnorm", "initial", "kendall", "manual", "raw"]
 BALANCES: tuple[Balance, ...] = typing.get_args(Balance)
+GRADIENT_BALANCES: tuple[Balance, ...] = ("gradshare", "gradnorm")
+"""Strategies that compare gradients at the encoder's output."""
+OnSilence = Literal["warn", "stop", "guard"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 DEVICES: tuple[Device, ...] = typing.get_args(Device)
 CountdownScale = Literal["clip20", "raw"]
@@ -57,6 +60,14 @@ class FinetuneConfig:
     weights: tuple[float, float, float, float] = _option(
         (50.0, 1.0, 1.0, 0.1), "loss weights of --balance manual: pointers binary countdown type"
     )
+    guard: bool = _option(
+        False, "raise a task whose share of the encoder's gradient is below half its target"
+    )
+    max_boost: float = _option(8.0, "largest factor that the guard gives a task")
+    on_silence: OnSilence = _option(
+        "warn",
+        "when a task falls silent: warn in the log, stop with a checkpoint, or wake the guard",
+    )
     countdown: CountdownScale = _option(
         "clip20", "countdown target: clipped to ±20 bars and divided by 20, or raw bars"
     )
@@ -81,6 +92,13 @@ class FinetuneConfig:
             raise ConfigError(
                 "weights should be four numbers, none negative and not all zero "
                 f"({', '.join(TASKS)}). Found {list(self.weights)}."
+            )
+        if self.max_boost < 1:
+            raise ConfigError(f"max_boost should be at least 1. Found {self.max_boost}.")
+        if self.freeze_encoder and self.balance in GRADIENT_BALANCES:
+            raise ConfigError(
+                f"balance {self.balance} compares gradients on the encoder, which should be "
+                "trained. Found freeze_encoder; choose another balance."
             )
         if self.freeze_encoder and not self.pretrained_encoder:
             raise ConfigError(
@@ -117,6 +135,16 @@ class FinetuneConfig:
     def tasks(self) -> tuple[Task, ...]:
         """The tasks this run trains, in the order of `moola.schema.TASKS`."""
         return TASKS if self.use_expansion_heads else ("ptr", "type")
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether the guard watches the run; a frozen encoder has no gradient to watch."""
+        return self.guard and not self.freeze_encoder
+
+    @property
+    def may_be_guarded(self) -> bool:
+        """Whether a silent task would wake the guard."""
+        return self.on_silence == "guard" and not self.freeze_encoder
 
     def data_path(self) -> Path | None:
         """Path of the label file, if the run trains on one."""

@@ -276,7 +276,7 @@ def _known_breaks(
 
 
 def _zone_of(series: Series, options: CutOptions) -> str | None:
-    zone = options.zone or getattr(series, "tz_exchange", None)
+    zone = options.zone or series.tz_exchange
     if zone is None and (options.session or options.hours):
         raise ConfigError(
             "Hours should be read from a known clock. Found none: "

@@ -33,6 +33,7 @@ from moola.predict import predict as predict_windows
 from moola.predict import predict_run, write_predictions
 from moola.runs import EXAMPLES_FILE, RunFolder, create_run, now_iso
 from moola.schema import SPAN_TYPES
+from moola.silence import silenced_tasks
 from moola.splits import check_no_leak
 from moola.store import LabelStore
 from moola.train import finetune
@@ -116,9 +117,17 @@ def _run_steps(
     run.save_config(config, run.resolved() | {"device": str(device)} | describe(examples))
     log.info("%s", summary_line(examples, config))
 
+    told: set[str] = set()
+
     def report(row: dict[str, Any]) -> None:
         run.write_status(epoch=row["epoch"], step=row["step"])
         log.info("%s", epoch_line(row, config.epochs))
+        for silence in silenced_tasks(run.history()):
+            if silence.key not in told:
+                told.add(silence.key)
+                log.warning("%s", silence)
+                if config.on_silence == "stop":
+                    run.write_status(message=f"Stopped as --on-silence asks: {silence}")
         if on_progress:
             on_progress(row)
 

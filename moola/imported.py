@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
 import pandas as pd
 
-from moola.bars import BarStore, content_hash
-from moola.exceptions import StoreError
+from moola.bars import BarStore, BarWriter, content_hash
+from moola.exceptions import RefusedRow, StoreError
 from moola.store import LabelStore
+from moola.vendors import Preview
 
 WriteBars = Callable[[pd.DataFrame], str]
 """Writes bars and returns their content hash."""
@@ -33,9 +34,18 @@ class ImportReport:
     repaired: tuple[str, ...] = ()
     """Sentences about what needed care but was not refused."""
     already_there: bool = False
+    n_added: int | None = None
+    """Bars that a file added to a series that was there; None if the series is new."""
+    conflicts: tuple[RefusedRow, ...] = ()
+    """The first bars of a file that differ from those of the series, which were kept."""
+    n_conflicts: int = 0
+    preview: Preview | None = None
+    """What the file of bars holds."""
 
     def __str__(self) -> str:
-        if self.kind == "bars":
+        if self.kind == "bars" and self.n_added:
+            text = f"{self.n_added:,} bars added to series {self.series_ids[0]}"
+        elif self.kind == "bars":
             text = f"{self.n_rows:,} bars as series {self.series_ids[0]}"
         else:
             text = (
@@ -43,7 +53,7 @@ class ImportReport:
                 f"{self.n_matched:,} in imported bars and {self.n_cold:,} alone"
             )
         known = "; all of it was there already" if self.already_there else ""
-        notes = "".join(f"\n{note}" for note in self.repaired)
+        notes = "".join(f"\n{note}" for note in (*self.repaired, *map(str, self.conflicts)))
         return f"{text}{known}{notes}"
 
 
@@ -61,11 +71,29 @@ def nothing_left_behind(store: LabelStore, bar_store: BarStore) -> Iterator[Writ
     try:
         yield write
     except BaseException:
-        used = _used_bars(store)
-        for key in created:
-            if key not in used and bar_store.path(key).exists():
-                bar_store.path(key).unlink()
+        _remove_unused(created, store, bar_store)
         raise
+
+
+@contextmanager
+def kept_if_used(
+    writer: BarWriter, key: str, store: LabelStore, bar_store: BarStore
+) -> Iterator[None]:
+    """Keep what a writer has written, and remove it if what needs it fails after all."""
+    created = [] if bar_store.path(key).exists() else [key]
+    try:
+        writer.keep(key)
+        yield
+    except BaseException:
+        _remove_unused(created, store, bar_store)
+        raise
+
+
+def _remove_unused(created: Sequence[str], store: LabelStore, bar_store: BarStore) -> None:
+    used = _used_bars(store)
+    for key in created:
+        if key not in used:
+            bar_store.path(key).unlink(missing_ok=True)
 
 
 def _used_bars(store: LabelStore) -> set[str]:

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from moola.bars import check_prices
+from moola.bar_rules import check_prices
 from moola.exceptions import ImportRefused, RefusedRow, SchemaError
 from moola.schema import SPAN_TYPES, WINDOW_LENGTH, SpanType, check_span
 from moola.tables import (

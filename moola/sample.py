@@ -113,7 +113,7 @@ def write_sample(
     _write_files(workspace, sample, keep=marker is not None)
     for symbol in (UNLABELLED, LABELLED):
         tell(f"Importing {symbol}")
-        import_bars(_raw_file(workspace, symbol), store, bar_store, symbol=symbol)
+        import_bars(_raw_file(workspace, symbol), store, bar_store, name=symbol)
     tell(f"Importing {workspace.label_file.name}")
     import_labels(workspace.label_file, store, bar_store)
     report = SampleReport(

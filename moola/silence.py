@@ -17,10 +17,41 @@ from moola.schema import TARGET_SHARES, TASK_NAMES, TASKS, Task
 
 SilenceKind = Literal["loss", "gradient"]
 EpochRow = Mapping[str, Any]
-WARM_UP_EPOCHS = 3
-STREAK_EPOCHS = 3
-FIRST_REPORT_EPOCH = WARM_UP_EPOCHS + STREAK_EPOCHS
-SILENT_PART_OF_TARGET = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SilenceRules:
+    """Thresholds of every judgement; a run can be judged anew with others."""
+
+    warm_up_epochs: int = 3
+    streak_epochs: int = 3
+    """Epochs in a row that a share must be too low, or a loss too high, to be reported."""
+    silent_part: float = 0.25
+    """Part of its target share below which a task is silent."""
+    pointer_slack: float = 0.10
+    """Distance from their target that the pointers' loss share may have: 60-80 % of four tasks."""
+    type_factor: float = 2.0
+    """Multiple of its target that type's loss share stays below: 20 % of four tasks."""
+    least_skill: float = 0.05
+    judged_part: float = 0.25
+    """Part of the planned epochs after which a task should have learned something."""
+    judged_epoch: int = 5
+    regression: float = 1.2
+    """Multiple of its best that a validation loss may have."""
+    starved_part: float = 0.8
+    """Part of a reference run's skill below which a silent task counts as starved."""
+    overruled_part: float = 0.8
+    overruled_epochs: int = 6
+    """Epochs with a probe, and the part of them in which the others must pull against a task."""
+
+    @property
+    def first_report_epoch(self) -> int:
+        """The earliest epoch at which a streak can be reported."""
+        return self.warm_up_epochs + self.streak_epochs
+
+
+RULES = SilenceRules()
+FIRST_REPORT_EPOCH = RULES.first_report_epoch
 _SHARE_COLUMNS: dict[SilenceKind, str] = {"loss": "loss_share", "gradient": "grad_share"}
 
 
@@ -36,6 +67,11 @@ class Silence:
     dominant_task: Task
     dominant_share: float
 
+    @property
+    def key(self) -> str:
+        """What names this silence while it lasts: ``type-gradient-4``."""
+        return f"{self.task}-{self.kind}-{self.since_epoch}"
+
     def __str__(self) -> str:
         return (
             f"{TASK_NAMES[self.task]} silent since epoch {self.since_epoch}: {self.kind} share "
@@ -44,7 +80,7 @@ class Silence:
         )
 
 
-def silenced_tasks(history: Sequence[EpochRow]) -> list[Silence]:
+def silenced_tasks(history: Sequence[EpochRow], rules: SilenceRules = RULES) -> list[Silence]:
     """Return the tasks that are silent as of the last row, by loss share, then by gradient share.
 
     Parameters
@@ -53,7 +89,7 @@ def silenced_tasks(history: Sequence[EpochRow]) -> list[Silence]:
         Epoch rows of a run, oldest first, as in ``history.jsonl``.
     """
     kinds: tuple[SilenceKind, ...] = ("loss", "gradient")
-    found = (_silence(history, task, kind) for kind in kinds for task in TASKS)
+    found = (_silence(history, task, kind, rules) for kind in kinds for task in TASKS)
     return [silence for silence in found if silence is not None]
 
 
@@ -77,15 +113,17 @@ def target_shares(tasks: Sequence[str]) -> dict[Task, float]:
     return {task: trained[task] / total for task in trained}
 
 
-def _silence(history: Sequence[EpochRow], task: Task, kind: SilenceKind) -> Silence | None:
+def _silence(
+    history: Sequence[EpochRow], task: Task, kind: SilenceKind, rules: SilenceRules
+) -> Silence | None:
     since_epoch, n_silent = 0, 0
     for row in reversed(history):
-        if row["epoch"] <= WARM_UP_EPOCHS or not _is_silent(row, task, kind):
+        if row["epoch"] <= rules.warm_up_epochs or not _is_silent(row, task, kind, rules):
             break
         since_epoch, n_silent = row["epoch"], n_silent + 1
-    if n_silent < STREAK_EPOCHS:
+    if n_silent < rules.streak_epochs:
         return None
-    shares = _shares(history[-1], kind)
+    shares = stored_shares(history[-1], kind)
     dominant = max(shares, key=lambda other: shares[other])
     return Silence(
         task=task,
@@ -98,13 +136,13 @@ def _silence(history: Sequence[EpochRow], task: Task, kind: SilenceKind) -> Sile
     )
 
 
-def _is_silent(row: EpochRow, task: Task, kind: SilenceKind) -> bool:
-    shares = _shares(row, kind)
-    limit = SILENT_PART_OF_TARGET * target_shares(list(shares)).get(task, 0.0)
+def _is_silent(row: EpochRow, task: Task, kind: SilenceKind, rules: SilenceRules) -> bool:
+    shares = stored_shares(row, kind)
+    limit = rules.silent_part * target_shares(list(shares)).get(task, 0.0)
     return task in shares and shares[task] < limit
 
 
-def _shares(row: EpochRow, kind: SilenceKind) -> dict[Task, float]:
+def stored_shares(row: EpochRow, kind: SilenceKind) -> dict[Task, float]:
     """Return the shares of one epoch; empty when none were measured."""
     stored = row.get(_SHARE_COLUMNS[kind]) or {}
     return {task: stored[task] for task in TASKS if stored.get(task) is not None}

@@ -93,14 +93,20 @@ def write_parquet(table: pa.Table, path: Path) -> None:
         _remove(temporary)
 
 
-def refuse_rows(rows: Sequence[RefusedRow], n_rows: int, where: str) -> None:
-    """Raise `ImportRefused` if there are any `rows`; its message names the first of them."""
+def refuse_rows(
+    rows: Sequence[RefusedRow], n_rows: int, where: str, *, n_refused: int | None = None
+) -> None:
+    """Raise `ImportRefused` if there are any `rows`; its message names the first of them.
+
+    `n_refused` is their number where `rows` are only the first.
+    """
     if not rows:
         return
+    n_refused = len(rows) if n_refused is None else n_refused
     shown = "; ".join(str(row) for row in rows[:SHOWN_ROWS])
-    more = f"; and {len(rows) - SHOWN_ROWS:,} more" if len(rows) > SHOWN_ROWS else ""
+    more = f"; and {n_refused - SHOWN_ROWS:,} more" if n_refused > SHOWN_ROWS else ""
     raise ImportRefused(
-        f"Every row should pass the checks. Found {len(rows):,} of {n_rows:,} at fault in "
+        f"Every row should pass the checks. Found {n_refused:,} of {n_rows:,} at fault in "
         f"{where}: {shown}{more}.",
         rows,
     )

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from moola.balancing import StepContext, make_balancer
+from moola.balancing import Guard, StepContext, make_balancer
 from moola.checkpoint import (
     Checkpoint,
     load_weights,
@@ -37,6 +37,7 @@ from moola.optimizer import lr_factor, make_optimizer
 from moola.probe import N_PROBE_WINDOWS, probe_gradients
 from moola.runs import RunFolder
 from moola.shares import TaskGradients
+from moola.silence import silenced_tasks
 from moola.tally import EpochTally
 from moola.validation import Validation, calibrate, mean_losses, validate
 
@@ -82,11 +83,16 @@ def finetune(
 
         # Log, then save: what last.pt says is always backed by a row and by a best.pt.
         run.append_history(row)
+        is_silent = bool(silenced_tasks(run.history()))
+        if is_silent and trainer.config.on_silence == "guard":
+            trainer.wake_guard()
         if is_best:
             trainer.checkpoint(to_continue=False).save(best)
         trainer.checkpoint().save(last)
         if on_progress:
             on_progress(row)
+        if is_silent and trainer.config.on_silence == "stop":
+            return "stopped"
     return "finished"
 
 
@@ -232,12 +238,17 @@ class Trainer:
         state.tally = EpochTally()
         return row, is_best
 
+    def wake_guard(self) -> None:
+        """Let the guard raise silent tasks from now on; the next checkpoint remembers it."""
+        if isinstance(self.balancer, Guard):
+            self.balancer.is_active = True
+
     def _row(
         self, tally: EpochTally, validation: Validation, gradients: TaskGradients | None
     ) -> dict[str, Any]:
         """Return the epoch's row of ``history.jsonl``; without a trained encoder some are None."""
         weights = tally.mean_weights()
-        log_sigma = self.balancer.state_dict().get("log_sigma", [])
+        balancer = self.balancer.state_dict()
         return {
             "epoch": self.state.epoch + 1,
             "step": self.state.step,
@@ -246,6 +257,7 @@ class Trainer:
             "strategy": self.config.balance,
             "raw": tally.mean_losses(),
             "weight": weights,
+            "boost": balancer["guard"]["boosts"] if "guard" in balancer else None,
             "loss_share": tally.loss_shares(),
             "grad_raw": gradients and gradients.norms(),
             "grad_share": gradients and gradients.shares(weights),
@@ -253,7 +265,8 @@ class Trainer:
             "cos_pairs": gradients and gradients.cosines(),
             "val_raw": validation.losses,
             "skill": validation.skill,
-            "log_sigma": dict(zip(self.model.tasks, log_sigma, strict=False)) or None,
+            "log_sigma": dict(zip(self.model.tasks, balancer.get("log_sigma", []), strict=False))
+            or None,
             "metrics": validation.metrics,
         }
 

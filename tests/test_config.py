@@ -16,10 +16,15 @@ from moola.exceptions import ConfigError
         ({"lr": 0.0}, "lr should be greater than 0"),
         ({"weight_decay": -0.1}, "weight_decay should not be negative"),
         ({"val_fraction": 1.0}, "val_fraction should lie between 0 and 1"),
-        ({"balance": "fair"}, "balance should be one of epoch, initial, kendall, manual, raw"),
+        ({"balance": "fair"}, "balance should be one of epoch, ema, "),
         ({"device": "tpu"}, "device should be one of auto, cpu, cuda, mps"),
         ({"weights": (1.0, 1.0)}, "weights should be four numbers"),
         ({"weights": (0.0, 0.0, 0.0, 0.0)}, "not all zero"),
+        ({"max_boost": 0.5}, "max_boost should be at least 1"),
+        (
+            {"balance": "gradshare", "freeze_encoder": True, "pretrained_encoder": "x"},
+            "gradshare compares gradients on the encoder",
+        ),
         ({"freeze_encoder": True}, "freeze_encoder needs a pretrained_encoder"),
     ],
 )
@@ -45,3 +50,9 @@ def test_option_types_are_what_a_command_line_can_parse() -> None:
 
 def test_without_expansion_heads_two_tasks_remain() -> None:
     assert FinetuneConfig(use_expansion_heads=False).tasks == ("ptr", "type")
+
+
+def test_a_frozen_encoder_has_nothing_to_guard() -> None:
+    assert FinetuneConfig(guard=True).is_guarded
+    assert not FinetuneConfig().is_guarded
+    assert not FinetuneConfig(guard=True, freeze_encoder=True, pretrained_encoder="x").is_guarded

@@ -17,6 +17,7 @@ from moola.label_file import LabelRow, write_label_file
 from moola.label_import import import_labels
 from moola.placing import place_rows
 from moola.store import LabelStore
+from moola.vendors import Answers
 from tests.toy_bars import label_row, ohlc_of, toy_bars
 
 FEED = toy_bars(400)
@@ -80,8 +81,8 @@ def test_importing_bars_twice_changes_nothing(room: Room, feed_file: Path) -> No
 
 
 def test_the_same_bars_under_another_name_stay_one_series(room: Room, feed_file: Path) -> None:
-    first = import_bars(feed_file, room.store, room.bars, symbol="NQ")
-    again = import_bars(feed_file, room.store, room.bars, symbol="MNQ")
+    first = import_bars(feed_file, room.store, room.bars, name="NQ")
+    again = import_bars(feed_file, room.store, room.bars, name="MNQ")
     assert again.series_ids == first.series_ids
     assert again.repaired == ("the same bars were imported before, as NQ",)
 
@@ -107,7 +108,8 @@ def test_naive_stamps_are_read_in_the_zone_that_is_named(room: Room, tmp_path: P
     naive.to_csv(tmp_path / "naive.csv.gz", index=False)
     with pytest.raises(ImportRefused, match="--tz"):
         import_file(tmp_path / "naive.csv.gz", room.store, room.bars)
-    import_file(tmp_path / "naive.csv.gz", room.store, room.bars, tz="America/New_York")
+    answers = Answers(tz="America/New_York", stamp="start")
+    import_file(tmp_path / "naive.csv.gz", room.store, room.bars, answers=answers)
     start = room.store.find_series("naive").start_ts
     assert start is not None
     assert start.hour == 19
@@ -298,7 +300,7 @@ def test_files_are_told_apart_by_their_columns(room: Room, feed_file: Path, tmp_
 
 def test_a_table_of_something_else_is_refused(room: Room, tmp_path: Path) -> None:
     pd.DataFrame({"x": [1], "y": [2]}).to_csv(tmp_path / "other.csv", index=False)
-    with pytest.raises(ImportRefused, match=r"bars .* or of labels .* Found x, y"):
+    with pytest.raises(ImportRefused, match=r"none of the four prices .* has x, y"):
         import_file(tmp_path / "other.csv", room.store, room.bars)
 
 

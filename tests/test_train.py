@@ -22,8 +22,9 @@ from moola.validation import mean_losses
 from tests.toy import toy_examples, toy_run
 
 ROW_KEYS = {
-    "schema", "epoch", "step", "wall", "lr", "strategy", "raw", "weight", "loss_share", "grad_raw",
-    "grad_share", "aligned_share", "cos_pairs", "val_raw", "skill", "log_sigma", "metrics",
+    "schema", "epoch", "step", "wall", "lr", "strategy", "raw", "weight", "boost", "loss_share",
+    "grad_raw", "grad_share", "aligned_share", "cos_pairs", "val_raw", "skill", "log_sigma",
+    "metrics",
 }  # fmt: skip
 
 
@@ -52,13 +53,37 @@ def test_a_row_holds_what_the_monitor_reads(tmp_path: Path) -> None:
     finetune(run)
     (row,) = run.history()
     assert set(row) == ROW_KEYS
-    for key in ("raw", "weight", "loss_share", "grad_raw", "grad_share", "val_raw", "skill"):
+    for key in (
+        "raw",
+        "weight",
+        "loss_share",
+        "grad_raw",
+        "grad_share",
+        "val_raw",
+        "skill",
+    ):
         assert list(row[key]) == list(TASKS)
     for key in ("loss_share", "grad_share", "aligned_share"):
         assert sum(row[key].values()) == pytest.approx(1)
     assert len(row["cos_pairs"]) == 6
     assert {"hit_at_3", "center_mae_norm", "countdown_mae_bars"} <= set(row["metrics"])
     assert row["log_sigma"] is None
+    assert row["boost"] is None
+
+
+def test_a_silent_task_stops_the_run_with_a_checkpoint_if_asked(tmp_path: Path) -> None:
+    run = toy_run(tmp_path, balance="raw", epochs=9, on_silence="stop")
+    assert finetune(run) == "stopped"
+    assert [row["epoch"] for row in run.history()] == [1, 2, 3, 4, 5, 6]
+    assert Checkpoint.load(run.path / "last.pt").meta["epoch"] == 6
+
+
+def test_a_silent_task_wakes_the_guard_if_asked(tmp_path: Path) -> None:
+    run = toy_run(tmp_path, balance="raw", epochs=9, on_silence="guard")
+    finetune(run)
+    boosts = [row["boost"]["ptr"] for row in run.history()]
+    assert boosts[:7] == [1.0] * 7  # reported after epoch 6, answered after epoch 7
+    assert boosts[7] > 1
 
 
 @pytest.mark.parametrize("balance", BALANCES)

@@ -1,17 +1,21 @@
 """How the task losses are weighted against each other: one small file per strategy.
 
-======== ===================================================================
-key      weight of a task
-======== ===================================================================
-epoch    target share / mean loss of the epoch before, floored (the default)
-initial  target share / loss before the first step
-kendall  learned: a log-sigma per task, bounded by projection
-manual   given
-raw      target share
-======== ===================================================================
+========= ===================================================================
+key       weight of a task
+========= ===================================================================
+epoch     target share / mean loss of the epoch before, floored (the default)
+ema       target share / running mean of the loss, floored
+gradshare target share / running mean of the gradient at the LSTM's output
+gradnorm  learned: equal training rates, no priorities (for comparison)
+initial   target share / loss before the first step
+kendall   learned: a log-sigma per task, bounded by projection
+manual    given
+raw       target share
+========= ===================================================================
 
 A balancer sees one loss per task and returns one loss to go backward from, together with the
-weights it used. It knows nothing of models, windows or epochs' lengths.
+weights it used. It knows nothing of models, windows or epochs' lengths. `Guard` stands around any
+of them and raises a task that moves the encoder too little.
 """
 
 from __future__ import annotations
@@ -21,7 +25,11 @@ from collections.abc import Mapping
 from torch import nn
 
 from moola.balancing._base import Balancer, Decision, StepContext, WeightedTask
+from moola.balancing.ema import Ema
 from moola.balancing.epoch import Epoch
+from moola.balancing.gradnorm import GradNorm
+from moola.balancing.gradshare import GradShare
+from moola.balancing.guard import Guard
 from moola.balancing.initial import Initial
 from moola.balancing.kendall import Kendall
 from moola.balancing.manual import Manual
@@ -33,7 +41,11 @@ from moola.schema import TARGET_SHARES, TASKS, Task
 __all__ = [
     "Balancer",
     "Decision",
+    "Ema",
     "Epoch",
+    "GradNorm",
+    "GradShare",
+    "Guard",
     "Initial",
     "Kendall",
     "Manual",
@@ -59,7 +71,7 @@ def weighted_tasks(
 def make_balancer(
     config: FinetuneConfig, baselines: Mapping[Task, float], *, log_sigma: nn.Parameter | None
 ) -> Balancer:
-    """Return the strategy that `config` names.
+    """Return the strategy that `config` names, guarded if it asks for that.
 
     Parameters
     ----------
@@ -68,10 +80,24 @@ def make_balancer(
     log_sigma
         (K,) the model's log-sigmas, which only ``kendall`` trains.
     """
-    tasks = weighted_tasks(config.tasks, baselines)
+    strategy = _make_strategy(config, weighted_tasks(config.tasks, baselines), log_sigma)
+    if config.is_guarded or config.may_be_guarded:
+        return Guard(strategy, max_boost=config.max_boost, is_active=config.is_guarded)
+    return strategy
+
+
+def _make_strategy(
+    config: FinetuneConfig, tasks: tuple[WeightedTask, ...], log_sigma: nn.Parameter | None
+) -> Balancer:
     match config.balance:
         case "epoch":
             return Epoch(tasks)
+        case "ema":
+            return Ema(tasks)
+        case "gradshare":
+            return GradShare(tasks)
+        case "gradnorm":
+            return GradNorm(tasks)
         case "initial":
             return Initial(tasks)
         case "kendall" if log_sigma is not None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from moola.schema import Task
 from moola.shares import TaskGradients
+
+Needs = Literal["losses", "feature_grads"]
+"""What a strategy looks at in a step: loss values, or gradients at the LSTM's output as well."""
 
 SMALLEST_SCALE = 1e-7
 """Below it labels count as constant: one span in 100 that is a bar longer already makes 2.8e-7."""
@@ -57,6 +60,8 @@ class Balancer(ABC):
 
     A strategy must say how it weighs and what its state is; the other moments it may ignore.
     """
+
+    needs: Needs = "losses"
 
     def __init__(self, tasks: tuple[WeightedTask, ...]) -> None:
         self.tasks = tasks
@@ -116,3 +121,16 @@ class WeightedSum(Balancer):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue with the weights of `state`."""
         self.weights = {task.name: float(state["weights"][task.name]) for task in self.tasks}
+
+
+def pulls(losses: Mapping[Task, Tensor], hidden: Tensor) -> dict[Task, float]:
+    """Return ``|dL_i / dh|`` of every task at the LSTM's output `hidden`, (B, T, 192).
+
+    The graph stays, for the backward pass that follows. A task that had nothing to count in the
+    batch pulls with 0.
+    """
+    norms: dict[Task, float] = {}
+    for task, loss in losses.items():
+        (gradient,) = torch.autograd.grad(loss, hidden, retain_graph=True, allow_unused=True)
+        norms[task] = 0.0 if gradient is None else gradient.norm().item()
+    return norms

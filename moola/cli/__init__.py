@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from moola import __version__
 from moola.cli import bars, cutting, rule, store, training
@@ -91,6 +92,8 @@ def _print_error(error: MoolaError, *, as_json: bool) -> None:
 
 
 def _to_json(value: Any) -> Any:
+    if isinstance(value, pd.DataFrame):
+        return json.loads(value.to_json(orient="records", date_format="iso") or "[]")
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
     return value.tolist() if isinstance(value, np.generic) else str(value)

@@ -4,31 +4,90 @@ from __future__ import annotations
 
 import argparse
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from moola import proposals
+from tqdm import tqdm
+
+from moola import importing, proposals, vendors
 from moola.cli import options
-from moola.importing import import_file
 from moola.proposing import propose_series
 from moola.workspace import Workspace
 
 
 def _add_import(verb: argparse.ArgumentParser) -> None:
-    """Import a label Parquet, or bars as Parquet or CSV with named columns."""
+    """Import labels, or bars in the format of any vendor, and say what was found in them."""
     verb.add_argument("file", type=Path, metavar="FILE")
-    verb.add_argument("--symbol", metavar="S", help="name of the instrument (default: file name)")
-    verb.add_argument("--tz", metavar="ZONE", help="time zone of stamps without one, for example "
-                      "America/New_York")  # fmt: skip
+    _add_bar_options(verb)
     verb.set_defaults(handler=_import)
 
 
+def _add_bar_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--name", metavar="S", help="name of the series (default: the instrument, "
+                      "or else the file name)")  # fmt: skip
+    verb.add_argument("--symbol", metavar="S", help="which instrument of a file with several; "
+                      "the name of the series otherwise")  # fmt: skip
+    verb.add_argument("--tz", metavar="ZONE", help="time zone of stamps without one, for example "
+                      "America/New_York")  # fmt: skip
+    verb.add_argument("--stamp", choices=("start", "end"), help="side of the bar that is stamped")
+    verb.add_argument("--bar", metavar="SIZE", help="length of a bar, for example 1min")
+    verb.add_argument("--date-order", choices=("dmy", "mdy", "ymd"), help="how dates are written")
+    verb.add_argument("--exchange-tz", metavar="ZONE", help="time zone of the exchange")
+    verb.add_argument("--leave-out-refused", action="store_true", help="take the good rows of a "
+                      "file that has others too")  # fmt: skip
+    verb.add_argument("--dry-run", action="store_true", help="only say what the file holds")
+
+
 def _import(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
-    report = import_file(
-        args.file, *options.open_workspace(workspace), symbol=args.symbol, tz=args.tz
+    if importing.holds_labels(args.file):
+        report = importing.import_labels(args.file, *options.open_workspace(workspace))
+        return report, str(report)
+    return _import_bars(args.file, args, workspace)
+
+
+def _import_bars(path: Path, args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
+    answers = vendors.Answers(
+        tz=args.tz, stamp=args.stamp, symbol=args.symbol, bar=args.bar, date_order=args.date_order
     )
-    return report, str(report)
+    found = vendors.recognise(path)
+    notes = "".join(f"\n{note}" for note in found.notes)
+    head = f"{path.name}: {found.title}{notes}"
+    if args.dry_run:
+        with _progress_bar(path) as progress:
+            preview = vendors.preview(
+                path, answers, tz_exchange=args.exchange_tz, progress=progress
+            )
+        return preview, f"{head}\n{preview}\nNothing was written."
+    store, bar_store = options.open_workspace(workspace)
+    with _progress_bar(path) as progress:
+        report = importing.import_bars(
+            path,
+            store,
+            bar_store,
+            answers=answers,
+            name=args.name,
+            tz_exchange=args.exchange_tz,
+            leave_out_refused=args.leave_out_refused,
+            progress=progress,
+        )
+    return report, f"{head}\n{report.preview}\n{report}"
+
+
+@contextmanager
+def _progress_bar(path: Path) -> Iterator[vendors.Progress]:
+    """Draw on a terminal how much of a file has been read."""
+    size = path.stat().st_size
+    with tqdm(
+        total=size, unit="B", unit_scale=True, desc=path.name, leave=False, disable=None
+    ) as drawn:
+
+        def show(share: float) -> None:
+            drawn.update(int(share * size) - drawn.n)
+
+        yield show
 
 
 def _add_propose(verb: argparse.ArgumentParser) -> None:

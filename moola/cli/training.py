@@ -16,6 +16,9 @@ from moola.cli import options
 from moola.config import FinetuneConfig, option_type
 from moola.evaluate import evaluate_run, format_success
 from moola.exceptions import ConfigError
+from moola.judging import judge_run
+from moola.schema import TASK_NAMES
+from moola.silence import SilenceRules
 from moola.workspace import Workspace
 
 
@@ -91,6 +94,30 @@ def _evaluate(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]
     return criteria, format_success(criteria)
 
 
+def _add_judge(verb: argparse.ArgumentParser) -> None:
+    """Say which task of a run is unheard, since when, why, and what to try."""
+    verb.add_argument("run", metavar="RUN", help="run id or folder")
+    for item in fields(SilenceRules):
+        verb.add_argument(
+            options.flag(item.name),
+            type=type(item.default),
+            default=item.default,
+            metavar="X",
+            help="default: %(default)s",
+        )
+    verb.set_defaults(handler=_judge)
+
+
+def _judge(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
+    run = runs.open_run(args.run, workspace.runs_dir)
+    rules = SilenceRules(**{item.name: getattr(args, item.name) for item in fields(SilenceRules)})
+    badges, found, blind_spot = judge_run(run, runs.list_runs(workspace.runs_dir), rules)
+    lines = [f"{TASK_NAMES[task]:<10} {badge}" for task, badge in badges.items()]
+    lines += [str(advice) for advice in found] or ["No alert."]
+    answer = {"badges": badges, "alerts": found, "blind_spot": blind_spot}
+    return answer, "\n".join([*lines, *([blind_spot] if blind_spot else [])])
+
+
 def _add_predict(verb: argparse.ArgumentParser) -> None:
     """Predict with a run's checkpoint: its own windows, a label file, or the store's windows."""
     verb.add_argument("--run", required=True, metavar="RUN", help="run id or folder")
@@ -143,6 +170,7 @@ def _devices(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
 VERBS = {
     "finetune": _add_finetune,
     "evaluate": _add_evaluate,
+    "judge": _add_judge,
     "predict": _add_predict,
     "devices": _add_devices,
 }

@@ -16,7 +16,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from moola.bars import check_prices
+from moola.bar_rules import check_prices
 from moola.exceptions import RefusedRow, SchemaError
 from moola.schema import (
     REJECT_REASONS,

@@ -101,6 +101,15 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def decimal(number: float) -> str:
+    """Return a price or tick written out, never as a power of ten.
+
+    >>> decimal(1e-05), decimal(0.25), decimal(5.0)
+    ('0.00001', '0.25', '5')
+    """
+    return f"{number:.10f}".rstrip("0").rstrip(".")
+
+
 def chart(figure: go.Figure, *, key: str) -> None:
     """Draw an analytical figure; an identical figure keeps its place in the browser."""
     st.plotly_chart(figure, key=key, config={"displayModeBar": False})

@@ -34,12 +34,14 @@ class Chosen:
     zone: str
     arm: coverage.Arm
     shown: Shown
+    is_own_clock: bool
+    """Whether every series is read by its own clock, or by New York's if it names none."""
     left_out: tuple[str, ...]
-    """Names of series whose day has other parts, and of windows without time."""
+    """Names of series whose bars are too long for parts of the day."""
 
-    def map(self) -> Coverage:
-        """Return the counts."""
-        return coverage.count(self.surveys, self.rows, arm=self.arm)
+    def map(self, arm: coverage.Arm | None = None) -> Coverage:
+        """Return the counts of the chosen windows, or of another part of them."""
+        return coverage.count(self.surveys, self.rows, arm=arm or self.arm)
 
 
 @st.cache_resource(max_entries=32, show_spinner="Reading the bars")
@@ -86,6 +88,7 @@ def choose(workspace: Workspace, store: LabelStore) -> Chosen | None:
         zone=zone,
         arm=arm,
         shown="kept" if shown == "kept" else "looked at",
+        is_own_clock=all((_own_zone(s) or DEFAULT_ZONE) == zone for s in wanted),
         left_out=tuple(s.symbol for s in wanted if s.series_id not in kept_ids),
     )
 
@@ -93,6 +96,10 @@ def choose(workspace: Workspace, store: LabelStore) -> Chosen | None:
 def _series_picker(feeds: Sequence[Series]) -> str | None:
     """Draw the series to choose from; None means all of them."""
     names = {item.series_id: f"{item.symbol} · {item.bar or 'bars'}" for item in feeds}
+    linked = st.query_params.get("series")
+    if linked in names and linked != st.session_state.get("coverage_linked"):
+        st.session_state[SERIES] = linked
+    st.session_state["coverage_linked"] = linked
     options = [*names] if len(names) == 1 else [None, *names]
     return st.selectbox(
         "Series",
@@ -105,7 +112,7 @@ def _series_picker(feeds: Sequence[Series]) -> str | None:
 
 
 def _zone_picker(series: Series | None) -> str:
-    own = getattr(series, "tz_exchange", None)
+    own = _own_zone(series)
     zones = [item.zone for item in market_hours.EXCHANGES] + [market_hours.AROUND_THE_CLOCK]
     if own and own not in zones:
         zones.insert(0, own)
@@ -122,6 +129,10 @@ def _zone_picker(series: Series | None) -> str:
     )
 
 
+def _own_zone(series: Series | None) -> str | None:
+    return series.tz_exchange if series else None
+
+
 def headline(found: Coverage, chosen: Chosen) -> None:
     """Say the counts of the whole map in one line."""
     n_windows = int(found.n_windows.sum())
@@ -130,6 +141,12 @@ def headline(found: Coverage, chosen: Chosen) -> None:
         f"{components.counted(n_windows, 'window')} in the store · "
         f"**{coverage_map.kept_text(found.kept())}**"
     )
+    if chosen.arm == "all" and found.kept().of:
+        parts = (
+            f"{coverage.ARMS[arm].lower()} {coverage_map.kept_text(chosen.map(arm).kept())}"
+            for arm in ("proposed", "unproposed")
+        )
+        st.caption(f"Apart: {'; '.join(parts)}.")
     if chosen.left_out:
         st.caption(f"Not on this map, since their bars are too long: {', '.join(chosen.left_out)}.")
 
@@ -182,7 +199,7 @@ def draw_cell(found: Coverage, chosen: Chosen, place: Place) -> None:
                     "pages/windows.py",
                     label="Label here next",
                     icon=":material/arrow_forward:",
-                    query_params={"window": waiting[0].window_uid},
+                    query_params=_desk_link(chosen, cell, waiting[0]),
                 )
             n_free = sum(map(len, free.values()))
             if n_free:
@@ -193,6 +210,19 @@ def draw_cell(found: Coverage, chosen: Chosen, place: Place) -> None:
                     on_click=partial(_cut, free, state.new_op()),
                 )
         state.show_notice()
+
+
+def _desk_link(chosen: Chosen, cell: coverage.Cell, first: WindowRow) -> dict[str, str]:
+    """Return the address of the desk on this cell: its first window, and the filters behind it.
+
+    The desk reads hours by each series' own clock, so the filters go along only with that one.
+    """
+    link = {"window": first.window_uid}
+    if chosen.is_own_clock:
+        link |= {"mode": "unlabelled", **cell._asdict()}
+        if len(chosen.surveys) == 1:
+            link["series"] = chosen.surveys[0].series_id
+    return link
 
 
 def _cut(free: dict[str, list[int]], op: str) -> None:
@@ -213,7 +243,7 @@ def _cut(free: dict[str, list[int]], op: str) -> None:
 
 def label_next(found: Coverage) -> None:
     """List the cells that were looked at least, to choose one."""
-    st.markdown("**Label here next**")
+    st.markdown("**Looked at least**")
     thin = found.thinnest(N_NEXT)
     if not thin:
         st.caption("Every window that could be cut was looked at.")

@@ -2,26 +2,100 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import streamlit as st
 
 from moola import market_hours, proposing
 from moola.cutting import CutOptions, cut_series
-from moola.schema import WINDOW_LENGTH
-from moola.store import LabelStore, Series
-from moola.ui import cache, components, state
+from moola.schema import LABELLED_STATES, WINDOW_LENGTH
+from moola.store import LabelStore, Series, WindowRow
+from moola.ui import bar_import, cache, components, incoming, jobs, state
 from moola.workspace import Workspace
 
+DONE, N_DONE = "data_imported", "data_n_imported"
+DECIDED = (*LABELLED_STATES, "rejected")
 CLOCKS = [item.zone for item in market_hours.EXCHANGES] + [market_hours.AROUND_THE_CLOCK]
 
 
 def draw(workspace: Workspace) -> None:
     """Draw the section."""
     store = cache.store(workspace.store_url)
+    with components.problems():
+        _follow_imports(workspace)
     state.show_notice()
+    if DONE in st.session_state:
+        _say_what_was_imported(store)
+    with st.container(border=True), components.problems():
+        _bring_in(workspace)
     _series_list(workspace, store)
+
+
+def _bring_in(workspace: Workspace) -> None:
+    """Draw where bars can come from, and then the steps of their import."""
+    n_done = st.session_state.get(N_DONE, 0)  # each import leaves empty fields behind
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown("##### Bring a file in", width="content")
+        source = st.segmented_control(
+            "From",
+            [incoming.UPLOAD, incoming.PATH],
+            default=incoming.UPLOAD,
+            required=True,
+            key="data_source",
+            label_visibility="collapsed",
+        )
+    if source == incoming.PATH:
+        path = incoming.path_on_machine(
+            key=f"data_path_{n_done}", placeholder="/home/me/exports/NQ_1min.csv"
+        )
+    else:
+        path = incoming.upload(workspace, key=f"data_upload_{n_done}")
+    if path is None:
+        st.caption(
+            "Exports of TradingView, NinjaTrader, MetaTrader, Databento, Binance, Dukascopy and "
+            "others, or any table with time, open, high, low and close; packed ones too. Large "
+            "files are read fastest by their path."
+        )
+        return
+    bar_import.draw(workspace, path)
+
+
+def _follow_imports(workspace: Workspace) -> None:
+    """Wait for an import that is under way, whichever tab began it, and keep its report."""
+    prefix = bar_import.job_prefix(workspace)
+    for key, job in jobs.begun(prefix).items():
+        try:
+            report = jobs.finish(job, f"Importing {key.removeprefix(prefix)}")
+        finally:
+            jobs.forget(key)
+        st.session_state[DONE] = (report.series_ids[0], str(report))
+        st.session_state[N_DONE] = st.session_state.get(N_DONE, 0) + 1
+
+
+def _say_what_was_imported(store: LabelStore) -> None:
+    """Tell the import's report and offer what comes next."""
+    series_id, text = st.session_state[DONE]
+    found = [item for item in store.series() if item.series_id == series_id]
+    if not found:
+        return
+    with st.container(border=True):
+        first, *notes = text.splitlines()
+        st.markdown(f":green[:material/check_circle:] **Imported** {first}")
+        for note in notes:
+            st.markdown(f":small[{note}]")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown("**Next:**", width="content")
+            cut_popover(found[0], place="next")
+            propose_button(found[0], place="next")
+            st.page_link("pages/windows.py", label="Label", icon=":material/candlestick_chart:")
+            st.button("Done", key="data_done_close", type="tertiary", on_click=_close_report)
+
+
+def _close_report() -> None:
+    st.session_state.pop(DONE, None)
 
 
 def _series_list(workspace: Workspace, store: LabelStore) -> None:
@@ -30,41 +104,70 @@ def _series_list(workspace: Workspace, store: LabelStore) -> None:
     alone = [item for item in known if item.kind == "window"]
     st.markdown("##### Series in this workspace")
     if not known:
-        st.caption("None yet. Bring a file in above.")
-    rows = cache.window_rows(workspace.store_url)
-    by_series = Counter(row.series_id for row in rows)
-    labelled = Counter(row.series_id for row in rows if row.state not in ("unseen", "proposed"))
-    for item in feeds:
-        _series_row(item, by_series[item.series_id], labelled[item.series_id])
+        st.caption("None yet.")
+    tallies = _tallies(cache.window_rows(workspace.store_url))
+    for item in sorted(feeds, key=lambda item: item.symbol):
+        _series_row(item, tallies[item.series_id])
     if alone:
-        ids = {item.series_id for item in alone}
-        n_decided = sum(labelled[series_id] for series_id in ids)
+        n_decided = sum(tallies[item.series_id].n_decided for item in alone)
         st.caption(
             f"And {components.counted(len(alone), 'window')} that came alone, without time or the "
             f"bars around; {n_decided:,} of them decided."
         )
 
 
-def _series_row(item: Series, n_windows: int, n_decided: int) -> None:
+@dataclass(slots=True)
+class Tally:
+    """How many windows a series has, how many of them are decided and how many were kept."""
+
+    n: int = 0
+    n_decided: int = 0
+    n_kept: int = 0
+
+
+def _tallies(rows: Sequence[WindowRow]) -> defaultdict[str, Tally]:
+    tallies: defaultdict[str, Tally] = defaultdict(Tally)
+    for row in rows:
+        tally = tallies[row.series_id]
+        tally.n += 1
+        tally.n_decided += row.state in DECIDED
+        tally.n_kept += row.state in LABELLED_STATES
+    return tallies
+
+
+def _series_row(item: Series, tally: Tally) -> None:
     with st.container(border=True):
         left, right = st.columns([3, 2], vertical_alignment="center")
         with left:
-            st.markdown(
-                f"**{item.symbol}** :small[:gray[{item.bar or 'bars without time'}]]  \n"
-                f":small[{_range_text(item)} · {components.counted(item.n_bars, 'bar')}"
-                f"{_tick_text(item)} · from {item.source}]"
+            windows = (
+                f"{components.counted(tally.n, 'window')}, {tally.n_decided:,} decided, "
+                f"{tally.n_kept:,} kept"
+                if tally.n
+                else ":orange[no window cut yet]"
             )
             st.markdown(
-                f":small[{components.counted(n_windows, 'window')}, {n_decided:,} decided]"
-                if n_windows
-                else ":small[:orange[no window cut yet]]"
+                f"**{item.symbol}** :gray[{item.bar or 'bars without time'}]  \n"
+                f":small[{_range_text(item)}]  \n"
+                f":small[{components.counted(item.n_bars, 'bar')}{_tick_text(item)} · from "
+                f"{item.source}]  \n"
+                f":small[{windows}]"
             )
-        with right, st.container(horizontal=True, horizontal_alignment="right"):
+        with (
+            right,
+            st.container(
+                horizontal=True, horizontal_alignment="right", vertical_alignment="center"
+            ),
+        ):
             if item.start_ts is not None:
                 cut_popover(item)
             propose_button(item)
-            if n_windows:
-                st.page_link("pages/coverage.py", label="Coverage", icon=":material/grid_on:")
+            if tally.n:
+                st.page_link(
+                    "pages/coverage.py",
+                    label="Coverage",
+                    icon=":material/grid_on:",
+                    query_params={"series": item.series_id},
+                )
 
 
 def _range_text(item: Series) -> str:
@@ -74,14 +177,14 @@ def _range_text(item: Series) -> str:
 
 
 def _tick_text(item: Series) -> str:
-    return f" · tick {item.tick_size:g}" if item.tick_size else ""
+    return f" · tick {components.decimal(item.tick_size)}" if item.tick_size else ""
 
 
-def propose_button(item: Series) -> None:
+def propose_button(item: Series, place: str = "list") -> None:
     """Draw the search for expansions by the written rule."""
     st.button(
         "Find proposals",
-        key=f"data_propose_{item.series_id}",
+        key=f"data_propose_{place}_{item.series_id}",
         icon=":material/search:",
         on_click=partial(_propose, item.series_id, state.new_op()),
     )
@@ -98,9 +201,9 @@ def _propose(series_id: str, op: str) -> None:
         state.say(f"{series.symbol}: {done}")
 
 
-def cut_popover(item: Series) -> None:
+def cut_popover(item: Series, place: str = "list") -> None:
     """Draw the options of a cut and its button."""
-    key = f"data_cut_{item.series_id}"
+    key = f"data_cut_{place}_{item.series_id}"
     with st.popover("Cut windows", icon=":material/content_cut:"):
         st.caption(
             f"A window is {WINDOW_LENGTH} bars. The same cut twice adds nothing; windows that a "
@@ -147,7 +250,7 @@ def _usual_gap(item: Series) -> float:
 
 
 def _zone_choice(item: Series, key: str) -> str:
-    own = getattr(item, "tz_exchange", None)
+    own = item.tz_exchange
     if own:
         st.caption(f"Hours by the clock of {market_hours.clock_name(own)}.")
         return own

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from moola.exceptions import MoolaError, StoreError
+from moola.exceptions import StoreError
 
 POLL_S = 0.1
 MAX_KEPT = 16
@@ -56,9 +56,9 @@ def start(key: str, work: Work) -> Job:
     return jobs[key]
 
 
-def find(key: str) -> Job | None:
-    """Return a job that was started, by this tab or before a reload."""
-    return _jobs().get(key)
+def begun(prefix: str) -> dict[str, Job]:
+    """Return the jobs whose key begins so, started by this tab, another one or before a reload."""
+    return {key: job for key, job in list(_jobs().items()) if key.startswith(prefix)}
 
 
 def forget(key: str) -> None:
@@ -76,8 +76,6 @@ def finish(job: Job, text: str) -> Any:
             bar.progress(job.fraction, text=f"{text} · {job.fraction:.0%}")
             time.sleep(POLL_S)
         bar.empty()
-    if isinstance(job.error, MoolaError):
-        raise job.error
     if job.error is not None:
         raise job.error
     return job.result

@@ -34,6 +34,11 @@ NO_PATH = {"data": STORE_NAME, "pretrained_encoder": "none: start from random we
 BALANCE_HELP = {
     "epoch": "Every task's weight follows its loss of the epoch before: the loss shares stay near "
     "70/10/10/10 however the losses fall.",
+    "ema": "As epoch, with a running mean of the loss that moves at every step.",
+    "gradshare": "Weights by the gradient at the encoder's output: the gradient shares stay near "
+    "70/10/10/10, the loss shares go where they will. A third of a step more.",
+    "gradnorm": "Learns weights so that all tasks train at one rate; it knows no targets. Here for "
+    "comparison.",
     "initial": "Weights are set once, from the losses before training; shares drift when one task "
     "learns faster than the others.",
     "kendall": "Every task learns its own uncertainty; it needs many steps and knows no targets.",

@@ -8,11 +8,14 @@ from typing import Any
 
 import streamlit as st
 
-from moola import diagnostics, figures, silence
+from moola import diagnostics, figures, judging
+from moola.advice import Advice, Badge
 from moola.evaluate import SCORED_GOALS
+from moola.judgement import Code
 from moola.runs import RunFolder, RunStatus
 from moola.schema import TASK_NAMES
 from moola.ui import components, run_parts, state
+from moola.ui.picker import Tone
 
 EpochRow = dict[str, Any]
 
@@ -44,7 +47,7 @@ def _draw(run: RunFolder, status: RunStatus) -> None:
     history = run.history()
     epochs = status.epochs or (history[-1]["epoch"] if history else 1)
     if history:
-        _verdicts(history)
+        _verdicts(run, history)
     shown = _due(run, history, is_live=status.is_live)
     rows = diagnostics.thinned(shown)
     left, right = st.columns(2, gap="medium")
@@ -108,12 +111,40 @@ def _facts(run: RunFolder, status: RunStatus) -> str:
     return " · ".join(facts)
 
 
-def _verdicts(history: Sequence[Mapping[str, Any]]) -> None:
-    """Say which tasks are silent, or that none is, and where the pointers stand."""
-    silent = silence.silenced_tasks(history)
-    for task in dict.fromkeys(found.task for found in silent):
-        evidence = [str(found) for found in silent if found.task == task]
-        st.warning("  \n".join(evidence), icon=":material/volume_off:")
+ALERT_WORDS: dict[Code, str] = {
+    "DEAD_PATH": "cut off",
+    "LOSS_SILENCED": "starved of loss",
+    "GRAD_SILENCED": "unheard by the encoder",
+    "NOT_LEARNING": "not learning",
+    "REGRESSING": "getting worse",
+    "OUT_OF_BAND": "out of their band",
+    "OVERRULED": "overruled",
+    "HEAD_ONLY": "learning in the head alone",
+}
+BADGE_TONES: dict[Badge, Tone] = {
+    "DEAD_PATH": "bad",
+    "SILENCED": "bad",
+    "STARVED": "bad",
+    "HEAD_ONLY": "warn",
+    "LOW_SKILL": "warn",
+    "OK": "good",
+}
+
+
+def _verdicts(run: RunFolder, history: Sequence[Mapping[str, Any]]) -> None:
+    """Say of every task how it fares, then what is wrong, why, and what to try."""
+    found_badges, found, blind_spot = judging.judge_run(run, run_parts.runs())
+    words = (
+        f"{TASK_NAMES[task]} {components.badge(word.replace('_', ' ').lower(), BADGE_TONES[word])}"
+        for task, word in found_badges.items()
+    )
+    st.markdown(" &nbsp; ".join(words))
+    for advice in (item for item in found if item.alert.level != "info"):
+        _alert(advice)
+    silent = [item for item in found if item.alert.level == "error"]
+    notes = [f"{item.alert}. {item.cause}" for item in found if item.alert.level == "info"]
+    for note in [*notes, *([blind_spot] if blind_spot else [])]:
+        st.caption(note)
     share = history[-1].get("loss_share") or {}
     if "ptr" not in share:
         return
@@ -128,6 +159,20 @@ def _verdicts(history: Sequence[Mapping[str, Any]]) -> None:
         f":small[{rest}Pointers take {share['ptr']:.0%} of the loss {band} "
         f"at epoch {history[-1]['epoch']} ({shares}).]"
     )
+
+
+def _alert(advice: Advice) -> None:
+    """Draw what, since when, on what evidence, the likely cause, and what to try in order."""
+    alert = advice.alert
+    steps = "".join(f"\n{i}. {action.text}" for i, action in enumerate(advice.actions, start=1))
+    text = (
+        f"**{TASK_NAMES[alert.task]} {ALERT_WORDS[alert.code]} since epoch {alert.since_epoch}.** "
+        f"{alert.evidence[:1].upper()}{alert.evidence[1:]}. {advice.cause}\n{steps}"
+    )
+    if alert.level == "error":
+        st.error(text, icon=":material/volume_off:")
+    else:
+        st.warning(text, icon=":material/info:")
 
 
 def _metrics(history: Sequence[Mapping[str, Any]]) -> None:

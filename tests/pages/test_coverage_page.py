@@ -50,6 +50,7 @@ def test_windows_are_cut_in_the_cell_to_label_next_and_lead_to_the_desk(
     new = [row for row in LabelStore.open(sample.store_url).windows() if row.state == "unseen"]
     assert len(new) == len(LabelStore.open(sample.store_url).windows()) - before > 0
     assert f"Cut {len(new)} window" in shown_text(app)
+    # AppTest keeps no query string that it would follow, so look at the link itself
     (link,) = [item for item in app.get("page_link") if item.proto.label == "Label here next"]
     assert any(row.window_uid in link.proto.query_string for row in new)
 
@@ -68,3 +69,29 @@ def test_a_chosen_cell_is_told_in_words(open_page: OpenPage, sample: Workspace) 
     app.run()
     assert the_map(app)["current"] == {"m": 1, "c": cell["c"]}
     assert cell["title"].split(":")[0] in shown_text(app)
+
+
+def test_a_link_chooses_the_series(open_page: OpenPage, sample: Workspace) -> None:
+    (unlabelled,) = [s for s in LabelStore.open(sample.store_url).series() if "-U" in s.series_id]
+    app = open_page(sample)
+    app.query_params["series"] = unlabelled.series_id
+    app.switch_page("pages/coverage.py").run()
+    assert app.selectbox(key="coverage_series").value == unlabelled.series_id
+    assert "0 windows in the store" in shown_text(app)
+
+
+def test_the_rate_of_windows_with_a_proposal_stands_apart(
+    open_page: OpenPage, sample: Workspace
+) -> None:
+    text = shown_text(open_page(sample, "coverage"))
+    assert "with a proposal none decided yet; without one 174 of 174 decided kept" in text
+
+
+def test_all_series_of_one_clock_share_the_map(open_page: OpenPage, sample: Workspace) -> None:
+    app = open_page(sample, "coverage")
+    assert app.selectbox(key="coverage_series").value is None
+    both = sum(int(cell["m"] >= 0) for cell in the_map(app)["cells"])
+    (labelled,) = [s for s in LabelStore.open(sample.store_url).series() if "-L" in s.series_id]
+    app.selectbox(key="coverage_series").set_value(labelled.series_id).run()
+    assert not app.exception
+    assert 0 < len(the_map(app)["cells"]) <= both

@@ -100,9 +100,11 @@ def test_a_failed_run_shows_its_reason_and_its_log(open_page: OpenPage, empty: W
 def test_silent_tasks_are_named_in_words(open_page: OpenPage, empty: Workspace) -> None:
     rows = [history_row(e, loss_share=SHARES_WITHOUT_POINTERS) for e in range(1, 8)]
     run = write_run(empty, *rows)
+    run.save_config(FinetuneConfig(epochs=10, balance="raw"), {})
     run.write_status(state="stopped", epoch=7)
     app = open_page(empty, "loss_shares")
-    assert any("Pointers silent since epoch 4" in box.value for box in app.warning)
+    assert any("Pointers starved of loss since epoch 4" in box.value for box in app.error)
+    assert any("Switch to the balance epoch" in box.value for box in app.error)
     assert "outside the band" in shown_text(app)
 
 

@@ -1,0 +1,45 @@
+"""Which family of formats a file belongs to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from moola.exceptions import ImportRefused
+from moola.tables import PARQUET_MAGIC
+from moola.vendors.arrow import find_arrow, is_arrow
+from moola.vendors.draft import Draft, no_bars
+from moola.vendors.headerless import find_headerless
+from moola.vendors.named import find_named
+from moola.vendors.sources import Source, describe, open_sources
+from moola.vendors.text import read_text_head
+
+
+def find_draft(path: Path) -> Draft:
+    """Return a file as its family of formats understands it; `ImportRefused` if none does."""
+    sources = open_sources(path)
+    if len(sources) == 1:
+        return find_in_source(sources[0])
+    raise ImportRefused(
+        "An archive should hold one file of bars. Found "
+        f"{len(sources)} in {path.name} ({describe(sources)}): unpack it and import one of them."
+    )
+
+
+def find_in_source(source: Source) -> Draft:
+    """Return one stream as its family of formats understands it."""
+    head = source.head()
+    if source.name.endswith(".parquet") and not head.startswith(PARQUET_MAGIC):
+        raise ImportRefused(f"{source.name} should be a Parquet file. Found other content.")
+    if is_arrow(head):
+        return find_arrow(source, head)
+    table = read_text_head(source)
+    if table is None:
+        raise ImportRefused(
+            f"{source.name} should be a file of bars in text, Parquet, Feather or DBN. Found other "
+            "content."
+        )
+    if table.header is not None:
+        return find_named(source, table)
+    if not table.rows:
+        raise no_bars(source.name)
+    return find_headerless(source, table)
