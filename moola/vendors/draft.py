@@ -41,6 +41,8 @@ class Draft:
     """What speaks for stamps at the start or at the end."""
     questions: tuple[Question, ...] = ()
     """Questions that replace the usual ones of the same name."""
+    rows_of_symbol: bool = False
+    """Whether rows are counted anew with every instrument, as in an archive of files."""
     symbols: tuple[str, ...] = ()
     """Instruments of the file, where its metadata lists them."""
 

@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 
 from moola.bar_rules import BAR_COLUMNS, Fault
 from moola.exceptions import ConfigError, ImportRefused
+from moola.vendors import timing
 from moola.vendors.answers import (
-    COMMON_BARS,
     Answers,
     Progress,
     Question,
     Recognition,
-    bar_name,
     bar_seconds,
 )
 from moola.vendors.draft import Draft, no_bars
@@ -30,7 +29,6 @@ from moola.vendors.sources import stem
 from moola.vendors.stamps import Stamps, check_zone, find_stamps
 
 SHOWN_SYMBOLS = 40
-SURE_STEPS = 20
 ORDERS = {"dmy": "day first, 31/12/2024", "mdy": "month first, 12/31/2024", "ymd": ""}
 
 
@@ -82,7 +80,10 @@ class BarFile:
     def _in_file_order(self, answers: Answers, progress: Progress | None) -> Iterator[Chunk]:
         first_row, asked = 1, any(q.name == "symbol" for q in self.recognition.questions)
         raws = self.draft.chunks(progress)
+        previous = None
         for raw in raws:
+            if self.draft.rows_of_symbol and raw["symbol"].iloc[0] != previous:
+                first_row, previous = 1, raw["symbol"].iloc[0]
             rows = np.arange(first_row, first_row + len(raw), dtype=np.int64)
             first_row += len(raw)
             if "symbol" in raw:
@@ -149,11 +150,10 @@ def open_file(path: Path) -> BarFile:
         known = replace(known, date_order=stamps.day_orders[0])
     symbols = draft.symbols or _symbols(draft.head)
     known = _with_symbol(known, symbols)
-    times = _head_times(draft, stamps, known, symbols)
-    newest_first = _is_newest_first(times)
-    steps = _steps(times)
-    _refuse_days_without_clock(steps, stamps, path)
-    bar = known.bar or _usual_bar(steps)
+    seconds = timing.head_seconds(draft, stamps)
+    newest_first, steps = timing.is_newest_first(seconds), np.abs(np.diff(seconds))
+    timing.refuse_days_without_clock(steps, stamps, path.name)
+    bar = known.bar or timing.usual_bar(steps)
     if bar and known.bar is None:
         known = replace(known, bar=bar)
     if known.stamp is None and not stamps.has_clock:
@@ -203,7 +203,7 @@ def _questions(
         yield Question(
             name="bar",
             text="How long is a bar? The stamps are too irregular to tell.",
-            options=_likely_bars(steps),
+            options=timing.likely_bars(steps),
         )
 
 
@@ -215,60 +215,6 @@ def _symbols(head: pd.DataFrame) -> tuple[str, ...]:
 
 def _with_symbol(known: Answers, symbols: tuple[str, ...]) -> Answers:
     return replace(known, symbol=symbols[0]) if len(symbols) == 1 else known
-
-
-def _head_times(
-    draft: Draft, stamps: Stamps, known: Answers, symbols: tuple[str, ...]
-) -> NDArray[np.int64]:
-    """Return the first times of one instrument in seconds, in whatever zone."""
-    head = draft.head
-    if "symbol" in head and symbols:
-        head = head[head["symbol"].astype("str") == symbols[0]].reset_index(drop=True)
-    guess = Answers(tz="UTC", date_order=known.date_order or stamps.day_orders[0])
-    times = stamps.read(pd.Series(head["time"]), guess, where="its head", first_row=1).dropna()
-    return pd.DatetimeIndex(times).as_unit("ns").asi8 // 1_000_000_000
-
-
-def _is_newest_first(times: NDArray[np.int64]) -> bool:
-    steps = np.diff(times)
-    return len(steps) > 0 and bool((steps <= 0).all() and (steps < 0).any())
-
-
-def _steps(times: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.abs(np.diff(times))
-
-
-def _refuse_days_without_clock(steps: NDArray[np.int64], stamps: Stamps, path: Path) -> None:
-    if not stamps.has_clock and len(steps) and np.mean(steps == 0) > 0.5:
-        raise ImportRefused(
-            "Bars of one day should have a time of day. Found only dates, several bars to a date "
-            f"({path.name})."
-        )
-
-
-def _usual_bar(steps: NDArray[np.int64]) -> str | None:
-    """Return the length of a bar where the distances between stamps leave no doubt.
-
-    Either most bars follow the one before at the same distance, or, in a thin market, many stamps
-    are multiples of the shortest distance: shorter bars would have fallen between.
-    """
-    steps = steps[steps > 0]
-    if not len(steps):
-        return None
-    distances, counts = np.unique(steps, return_counts=True)
-    if len(steps) >= 3 and counts.max() * 2 > len(steps):
-        return bar_name(int(distances[counts.argmax()]))
-    if len(steps) >= SURE_STEPS and np.gcd.reduce(distances) == distances[0]:
-        return bar_name(int(distances[0]))
-    return None
-
-
-def _likely_bars(steps: NDArray[np.int64]) -> tuple[str, ...]:
-    """Return the common lengths that all distances are multiples of, the longest first."""
-    steps = steps[steps > 0]
-    common = int(np.gcd.reduce(steps)) if len(steps) else 0
-    fitting = [bar for bar in COMMON_BARS if common % bar_seconds(bar) == 0]
-    return tuple(reversed(fitting)) or COMMON_BARS
 
 
 def _numbers(raw: pd.DataFrame, name: str) -> NDArray[np.float64]:

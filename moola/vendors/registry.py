@@ -6,11 +6,15 @@ from pathlib import Path
 
 from moola.exceptions import ImportRefused
 from moola.tables import PARQUET_MAGIC
+from moola.vendors.archives import join_drafts
 from moola.vendors.arrow import find_arrow, is_arrow
+from moola.vendors.dbn import find_dbn, is_dbn
 from moola.vendors.draft import Draft, no_bars
 from moola.vendors.headerless import find_headerless
+from moola.vendors.json_bars import find_json, is_json
+from moola.vendors.lean import find_lean, is_lean
 from moola.vendors.named import find_named
-from moola.vendors.sources import Source, describe, open_sources
+from moola.vendors.sources import Source, open_sources
 from moola.vendors.text import read_text_head
 
 
@@ -19,10 +23,7 @@ def find_draft(path: Path) -> Draft:
     sources = open_sources(path)
     if len(sources) == 1:
         return find_in_source(sources[0])
-    raise ImportRefused(
-        "An archive should hold one file of bars. Found "
-        f"{len(sources)} in {path.name} ({describe(sources)}): unpack it and import one of them."
-    )
+    return join_drafts(sources, find_in_source, path.name)
 
 
 def find_in_source(source: Source) -> Draft:
@@ -32,6 +33,10 @@ def find_in_source(source: Source) -> Draft:
         raise ImportRefused(f"{source.name} should be a Parquet file. Found other content.")
     if is_arrow(head):
         return find_arrow(source, head)
+    if is_dbn(head):
+        return find_dbn(source)
+    if is_json(head):
+        return find_json(source)
     table = read_text_head(source)
     if table is None:
         raise ImportRefused(
@@ -42,4 +47,6 @@ def find_in_source(source: Source) -> Draft:
         return find_named(source, table)
     if not table.rows:
         raise no_bars(source.name)
+    if is_lean(source, table):
+        return find_lean(source, table)
     return find_headerless(source, table)

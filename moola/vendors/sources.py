@@ -16,7 +16,7 @@ from typing import IO
 import pyarrow as pa
 
 from moola.exceptions import ImportRefused, MoolaError
-from moola.tables import GZIP_MAGIC, listed, one_line
+from moola.tables import GZIP_MAGIC, one_line
 from moola.vendors.answers import Progress
 
 HEAD_BYTES = 1 << 17
@@ -119,11 +119,6 @@ def stem(name: str) -> str:
     for suffix in PACKED_SUFFIXES:
         name = name.removesuffix(suffix)
     return Path(name).stem
-
-
-def describe(sources: list[Source]) -> str:
-    """Return the names of an archive's members for a message."""
-    return listed([source.name for source in sources])
 
 
 class _Watched(io.RawIOBase):
