@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -70,10 +71,19 @@ def _open(source: Source) -> Any:
 
 
 def _frames(store: Any, source: Source, n_rows: int) -> Iterator[pd.DataFrame]:
-    try:
-        yield from store.to_df(count=n_rows, price_type="float", pretty_ts=True, map_symbols=True)
-    except Exception as error:  # whatever the decoder raises on damaged bytes
-        raise _damaged(source, error) from error
+    frames: Iterator[pd.DataFrame] | None = None
+    while True:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of its use of pandas
+                if frames is None:
+                    frames = iter(store.to_df(count=n_rows, price_type="float"))
+                frame = next(frames, None)
+        except Exception as error:  # whatever the decoder raises on damaged bytes
+            raise _damaged(source, error) from error
+        if frame is None:
+            return
+        yield frame
 
 
 def _table(frame: pd.DataFrame) -> pd.DataFrame:

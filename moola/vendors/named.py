@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from moola.exceptions import ImportRefused
-from moola.vendors.answers import Answers, StampSide
+from moola.vendors.answers import Answers, DateOrder, StampSide
 from moola.vendors.draft import Draft, bare_name, find_columns, refuse_missing
 from moola.vendors.sources import Source
 from moola.vendors.text import TextTable, read_rows
@@ -50,6 +50,7 @@ class Vendor:
     """Bare names that the header should have."""
     stamp: StampSide | None = None
     tz: str | None = None
+    date_order: DateOrder | None = None
     zones: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     stamps: str = ""
@@ -82,11 +83,11 @@ VENDORS: tuple[Vendor, ...] = (
     Vendor(key="binance", title="Binance", has=_names("open_time open close_time"),
            stamp="start", tz="UTC"),
     Vendor(key="dukascopy", title="Dukascopy", has=frozenset({"gmt time", "open"}),
-           stamp="start", tz="UTC"),
+           stamp="start", tz="UTC", date_order="dmy"),
     Vendor(key="dukascopy", title="Dukascopy", has=frozenset({"local time", "open"}),
-           stamp="start"),
+           stamp="start", date_order="dmy"),
     Vendor(key="dukascopy", title="Dukascopy", has=_names("time open volume"),
-           stamp="start", zones={"UTC": "Dukascopy's column is called Gmt time"},
+           stamp="start", date_order="dmy", zones={"UTC": "Dukascopy's column is called Gmt time"},
            stamps=r"\d\d\.\d\d\.\d{4} \d\d:\d\d:\d\d\.\d{3}$"),
     Vendor(key="stooq", title="Stooq", has=_names("ticker per date time open"),
            zones={"Europe/Warsaw": "Stooq is a Polish site", "America/New_York": ""}),
@@ -123,7 +124,12 @@ def find_named(source: Source, table: TextTable) -> Draft:
         places["time"] = pair
     mend = _mending(vendor, table, columns)
     head, chunks = read_rows(table, places, mend=mend)
-    known = Answers(stamp=vendor.stamp, tz=vendor.tz, bar=_bar(vendor, table))
+    known = Answers(
+        stamp=vendor.stamp,
+        tz=vendor.tz,
+        bar=_bar(vendor, table),
+        date_order=vendor.date_order,
+    )
     volume = columns.get("volume")
     notes = vendor.notes if volume else (*vendor.notes, "The file has no volume.")
     return Draft(

@@ -20,7 +20,7 @@ from moola.tables import GZIP_MAGIC, one_line
 from moola.vendors.answers import Progress
 
 HEAD_BYTES = 1 << 17
-ZIP_MAGIC = b"PK\x03\x04"
+ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 PACKED_SUFFIXES = (".gz", ".zst", ".zip")
@@ -84,7 +84,7 @@ class Source:
 def open_sources(path: Path) -> list[Source]:
     """Return the streams of a file: itself, or each member of a zip archive that may hold bars."""
     with readable(path), path.open("rb") as file:
-        is_zip = file.read(len(ZIP_MAGIC)) == ZIP_MAGIC
+        is_zip = file.read(4) in ZIP_MAGICS
     if not is_zip:
         return [Source(path)]
     with readable(path), zipfile.ZipFile(path) as archive:

@@ -33,8 +33,8 @@ class TextTable:
 
     @property
     def n_columns(self) -> int:
-        """Number of fields of the first row."""
-        return len(self.rows[0]) if self.rows else len(self.header or ())
+        """Number of fields of a row."""
+        return len(self.rows[0] if self.header is None else self.header)
 
     def column(self, name: str) -> list[str]:
         """Return the first values of a named column."""
@@ -63,10 +63,15 @@ def read_text_head(source: Source) -> TextTable | None:
             f"{source.name} should be a table in text. Found: {one_line(error)}."
         ) from error
     rows = [tuple(value.strip() for value in row) for row in rows]
-    has_header = _is_header(rows[0])
-    table = TextTable(source, delimiter, rows[0] if has_header else None, tuple(rows[has_header:]))
-    _check_widths(table)
-    return table
+    header = rows.pop(0) if _is_header(rows[0]) else None
+    if header is not None and rows and len(header) < len(rows[0]):
+        raise ImportRefused(
+            f"A header line should name every column. Found {len(header)} names for "
+            f"{len(rows[0])} fields ({source.name}, row 1)."
+        )
+    width = len(rows[0] if header is None else header)
+    rows = [(*row, *("",) * (width - len(row)))[:width] for row in rows]
+    return TextTable(source, delimiter, header, tuple(rows))
 
 
 def read_rows(
@@ -99,10 +104,7 @@ def read_rows(
         for frame in _read_csv(table, texts, progress):
             yield shape(frame)
 
-    width = table.n_columns
-    head = pd.DataFrame(
-        [row[:width] + ("",) * (width - len(row)) for row in table.rows], columns=range(width)
-    )
+    head = pd.DataFrame(list(table.rows), columns=range(table.n_columns))
     return shape(head), chunks
 
 
@@ -161,12 +163,3 @@ def _fields_in_common(lines: Sequence[str], mark: str) -> int:
 def _is_header(row: Sequence[str]) -> bool:
     """Return whether a line names columns: a bar has numbers in it, a header has none."""
     return any(row) and not any(re.fullmatch(NUMBER, value) for value in row)
-
-
-def _check_widths(table: TextTable) -> None:
-    name = table.source.name
-    if table.header is not None and len(table.header) < table.n_columns:
-        raise ImportRefused(
-            "A header line should name every column. Found "
-            f"{len(table.header)} names for {table.n_columns} fields ({name}, row 1)."
-        )
