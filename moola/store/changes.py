@@ -82,6 +82,12 @@ class Operation:
         self.connection.execute(write.values(row))
         self.changes.append(RowChange(table.name, before, dict(row)))
 
+    def insert(self, table: Table, rows: Sequence[Row]) -> None:
+        """Insert rows that are known to be new, in a few statements however many they are."""
+        if rows:
+            self.connection.execute(table.insert(), list(rows))
+            self.changes += [RowChange(table.name, None, dict(row)) for row in rows]
+
     def remove(self, table: Table, row: Row) -> None:
         """Delete the row."""
         key = tuple(row[name] for name in key_columns(table.name))

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
+from sqlalchemy import select
+
 from moola.exceptions import StoreError
 from moola.proposals import ProposedSpan, proposal_id, window_start
 from moola.schema import WINDOW_LENGTH
@@ -101,23 +103,48 @@ def _proposal_row(owner: Series, span: ProposedSpan, source: str) -> Row:
 
 def put_window(op: Operation, owner: Series, bar_start: int, start: datetime | None) -> bool:
     """Add the view that begins at a bar; return whether it is new."""
+    row = _window_row(owner, bar_start, start)
+    if op.get(windows, row["window_uid"]) is not None:
+        return False
+    op.put(windows, row)
+    return True
+
+
+def put_windows(
+    op: Operation,
+    owner: Series,
+    bar_starts: Sequence[int],
+    times: Sequence[datetime | None],
+) -> int:
+    """Add the views that begin at some bars; return how many are new.
+
+    A fine cut makes tens of thousands: they are looked up and inserted together.
+    """
+    known = select(windows.c.bar_start).where(windows.c.series_id == owner.series_id)
+    taken = set(op.connection.execute(known).scalars())
+    rows: list[Row] = []
+    for bar_start, time in zip(bar_starts, times, strict=True):
+        row = _window_row(owner, bar_start, time)
+        if row["bar_start"] not in taken:
+            taken.add(row["bar_start"])
+            rows.append(row)
+    op.insert(windows, rows)
+    return len(rows)
+
+
+def _window_row(owner: Series, bar_start: int, start: datetime | None) -> Row:
     if not 0 <= bar_start <= owner.n_bars - WINDOW_LENGTH:
         raise StoreError(
             f"A window should lie in its series, 0..{owner.n_bars - WINDOW_LENGTH}. Found bar "
             f"{bar_start} ({owner.series_id})."
         )
-    uid = window_uid(owner.series_id, bar_start)
-    if op.get(windows, uid) is not None:
-        return False
-    row = {
-        "window_uid": uid,
+    return {
+        "window_uid": window_uid(owner.series_id, bar_start),
         "series_id": owner.series_id,
         "bar_start": int(bar_start),
         "n_bars": WINDOW_LENGTH,
         "start_ts": _text(start),
     }
-    op.put(windows, row)
-    return True
 
 
 def _text(time: datetime | None) -> str | None:

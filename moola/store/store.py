@@ -162,12 +162,7 @@ class LabelStore(DecisionStore):
         times = [None] * len(bar_starts) if timestamps is None else timestamps
         answer, _ = self._write(
             "add_windows",
-            lambda op: {
-                "n_new": sum(
-                    intake.put_window(op, owner, start, time)
-                    for start, time in zip(bar_starts, times, strict=True)
-                )
-            },
+            lambda op: {"n_new": intake.put_windows(op, owner, bar_starts, times)},
             op_id=op_id,
             annotator=annotator,
             args={"series_id": series_id, "n_windows": len(bar_starts)},
