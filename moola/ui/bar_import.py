@@ -11,6 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from moola import figures_bars, importing, market_hours, vendors
+from moola.schema import WINDOW_LENGTH
 from moola.ui import cache, components, incoming, jobs, state
 from moola.vendors import Answers, Preview, Question, Recognition
 from moola.workspace import Workspace
@@ -148,12 +149,6 @@ def _show(preview: Preview, zone: str | None) -> None:
     if preview.breaks:
         pauses = "; ".join(str(pause) for pause in preview.breaks)
         st.markdown(f":small[Stops every day: {pauses}.]")
-    if preview.looks_synthetic:
-        st.warning(
-            "Thousands of highs lie below their open or close. No exchange prints such bars: this "
-            "looks like made-up data.",
-            icon=":material/warning:",
-        )
     left, right = st.columns([3, 2], gap="medium")
     with left:
         components.chart(figures_bars.candles(preview.sample), key="data_preview_chart")
@@ -235,20 +230,34 @@ def _offer_import(
         leave_out = bool(preview.n_refused) and st.checkbox(
             f"Leave out the {preview.n_refused:,} refused rows", key=f"data_leave_out_{file_id}"
         )
-        is_blocked = bool(preview.n_refused) and not leave_out
+        problem = _problem(preview, leave_out=leave_out)
         st.button(
             f"Import {components.counted(preview.n_ok, 'bar')}",
             key="data_import",
             type="primary",
             icon=":material/download:",
-            disabled=is_blocked or not preview.n_ok,
+            disabled=problem is not None,
             on_click=partial(
                 _start, workspace, path, file_id, answers, name=name.strip(), zone=zone,
                 leave_out=leave_out,
             ),
         )  # fmt: skip
-    if is_blocked:
-        st.caption("Refused rows block the import, unless you say to leave them out.")
+    if problem:
+        st.caption(f":material/block: {problem}")
+
+
+def _problem(preview: Preview, *, leave_out: bool) -> str | None:
+    """Return why the file cannot be imported as it stands."""
+    if preview.looks_synthetic:
+        return (
+            "So many highs lie below their open or close that no exchange can have printed these "
+            "bars: they look made up."
+        )
+    if preview.n_refused and not leave_out:
+        return "Refused rows block the import, unless you say to leave them out."
+    if preview.n_ok < WINDOW_LENGTH:
+        return f"A series needs at least {WINDOW_LENGTH} bars, one window."
+    return None
 
 
 def _start(

@@ -128,6 +128,35 @@ def test_refused_rows_are_named_and_block_until_they_may_be_left_out(
     assert series_of(empty)[0].n_bars == 298
 
 
+def test_too_few_bars_and_made_up_ones_are_shown_but_not_imported(
+    open_page: OpenPage, empty: Workspace, tmp_path: Path
+) -> None:
+    few = toy_bars(60).assign(timestamp=_iso(toy_bars(60)))
+    app = open_file(open_page(empty, "data"), written(tmp_path / "few.csv", few))
+    assert button(app, "Import 60 bars").disabled
+    assert "at least 105 bars" in shown_text(app)
+    made_up = toy_bars(400).assign(timestamp=_iso(toy_bars(400)))
+    made_up.loc[::3, "high"] = made_up.loc[::3, ["open", "close"]].max(axis=1) - 0.25
+    app = open_file(open_page(empty, "data"), written(tmp_path / "odd.csv", made_up))
+    assert "look made up" in shown_text(app)
+    assert button(app, "Import").disabled
+
+
+def test_the_same_file_again_changes_nothing_and_a_newer_one_extends_the_series(
+    open_page: OpenPage, empty: Workspace, tmp_path: Path
+) -> None:
+    bars = toy_bars(500).assign(timestamp=_iso(toy_bars(500)))
+    for n, frame in enumerate((bars[:300], bars[:300], bars[200:])):
+        app = open_page(empty, "data")
+        open_file(app, written(tmp_path / "NQ.csv", frame))
+        button(app, f"Import {len(frame)} bars").click().run()
+        assert not app.exception
+        assert ("was there already" in shown_text(app)) == (n == 1)
+    assert "200 bars added to series" in shown_text(app)
+    (series,) = series_of(empty)
+    assert series.n_bars == 500
+
+
 REFUSED = {
     "quotes.csv": ("TIMESTAMP,BID,ASK\n2020-01-01T00:00:00Z,1,2\n", "bid and ask"),
     "empty.csv": ("", "empty"),
