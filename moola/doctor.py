@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,12 @@ from moola.bars import BarStore
 from moola.exceptions import MoolaError, StoreError
 from moola.runs import list_runs
 from moola.store import LabelStore
-from moola.store.place import backups, name_of, store_file
+from moola.store.place import BACKUPS, backups, name_of, store_file
 from moola.workspace import Workspace
 
 OLDEST_PYTHON = (3, 11)
 NEEDED_PACKAGES = ("streamlit", "torch", "pandas", "pyarrow", "plotly", "numba", "sqlalchemy")
 ENOUGH_DISK_GB = 1.0
-MOST_DAYS_BETWEEN_BACKUPS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +97,17 @@ def _backups(workspace: Workspace) -> str:
     file = store_file(url)
     if file is None:
         return f"{name_of(url)} is backed up by the tools of its server, such as pg_dump"
-    found = backups(file)
-    plain = [backup for backup in found if not backup.why]
-    if not plain:
-        return "none yet; the first is made when the store is next opened"
-    age = datetime.now(UTC) - plain[0].made_at
-    if age.days > MOST_DAYS_BETWEEN_BACKUPS:
+    if LabelStore.open(workspace.store_url).version() == 0:
+        return "none yet: the store is empty"
+    # the first to open a store on a day backs it up, so the doctor himself has just tried
+    plain = [backup for backup in backups(file) if not backup.why]
+    last = f"one of {plain[0].made_at:%Y-%m-%d %H:%M} UTC" if plain else "none"
+    if not plain or plain[0].day != datetime.now(UTC).date():
         raise StoreError(
-            f"A backup should be made every day. Found the last one {age.days} days old; is "
-            f"{plain[0].path.parent} writable?"
+            f"The store should have a backup of today. Found {last} as the last; is "
+            f"{file.parent / BACKUPS} a folder one can write to, with room on its disk?"
         )
-    return f"{len(found)} in {plain[0].path.parent}, the last {age / timedelta(hours=1):.0f} h old"
+    return f"{len(plain)} in {plain[0].path.parent}, the last is {last}"
 
 
 def _bars(workspace: Workspace) -> str:

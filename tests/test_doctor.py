@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,25 @@ def test_a_store_that_was_edited_behind_its_log_is_found(workspace: Workspace) -
 def test_a_file_that_is_no_store_is_found(workspace: Workspace) -> None:
     (workspace.root / "moola.db").write_bytes(b"no database" * 100)
     assert "label store" in bad(workspace)
+
+
+def found(workspace: Workspace, name: str) -> Check:
+    return next(item for item in check(workspace) if item.name == name)
+
+
+def test_the_age_of_the_last_backup_is_told(workspace: Workspace) -> None:
+    assert "all as the log of 1 events wrote it" in found(workspace, "label store").found
+    assert found(workspace, "backups").found.startswith("1 in ")
+    assert f"one of {datetime.now(UTC):%Y-%m-%d}" in found(workspace, "backups").found
+
+
+def test_backups_that_have_stopped_are_found(workspace: Workspace) -> None:
+    (workspace.root / "backups").write_text("a file where the folder should be")
+    assert "Found none as the last" in bad(workspace)["backups"]
+
+
+def test_a_workspace_without_a_store_needs_no_backup(tmp_path: Path) -> None:
+    assert found(Workspace(tmp_path / "new"), "backups").ok
 
 
 def test_a_damaged_run_is_named(workspace: Workspace) -> None:

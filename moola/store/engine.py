@@ -9,7 +9,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, select
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    create_engine,
+    event,
+    exists,
+    inspect,
+    make_url,
+    select,
+)
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from moola.exceptions import StoreError
@@ -51,7 +61,9 @@ def _prepare(engine: Engine) -> None:
         _refuse_version(version, engine.url)
     with reading(engine) as connection:
         _check_tables(connection, engine.url)
-    back_up_daily(engine.url)
+        holds_anything = connection.scalar(select(exists(select(tables.events.c.seq))))
+    if holds_anything:
+        back_up_daily(engine.url)
 
 
 def _refuse_lost(url: URL) -> None:

@@ -46,3 +46,10 @@ def sqlite_desk(tmp_path: Path) -> Iterator[Desk]:
     desk.store.add_series(FEED, op_id="feed")
     yield desk
     desk.store.close()
+
+
+@pytest.fixture
+def crashing_server() -> Iterator[postgres.PostgresServer]:
+    server = postgres.new_server()
+    yield server
+    server.close()

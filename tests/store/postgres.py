@@ -136,16 +136,17 @@ class PostgresServer:
         return {"cwd": self._folder, **ids}
 
 
+@cache
 def server() -> PostgresServer:
     """Return the one server of this test run; skip the test where PostgreSQL is not installed."""
+    return new_server()
+
+
+def new_server() -> PostgresServer:
+    """Return a server of one's own to crash: a new one is up again at once."""
     bin_dir = _find_bin_dir()
     if bin_dir is None:
         _refuse("PostgreSQL is not installed: apt-get install postgresql")
-    return _server(bin_dir)
-
-
-@cache
-def _server(bin_dir: Path) -> PostgresServer:
     return PostgresServer(bin_dir)
 
 

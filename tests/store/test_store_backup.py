@@ -160,7 +160,8 @@ def test_work_goes_on_after_a_restore(sqlite_desk: Desk) -> None:
     assert sqlite_desk.store.find_damage() == []
 
 
-def test_a_store_in_use_is_not_restored(sqlite_desk: Desk) -> None:
+def test_a_store_in_use_is_not_restored(sqlite_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backup, "BUSY_MS", 200)
     path = backup.back_up(make_url(sqlite_desk.url))
     before = sqlite_desk.store.events()
     with pytest.raises(StoreError, match="Found it open in another process: stop the app"):

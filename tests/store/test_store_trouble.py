@@ -203,14 +203,16 @@ def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert "secret" not in said
 
 
-def test_a_server_that_was_restarted_is_found_again() -> None:
-    desk = Desk(postgres.server().new_url(durable=True))
+def test_a_server_that_was_restarted_is_found_again(
+    crashing_server: postgres.PostgresServer,
+) -> None:
+    desk = Desk(crashing_server.new_url(durable=True))
     desk.store.add_series(FEED, op_id="feed")
     (uid,) = desk.add_windows(0)
     drawn = desk.draw(uid, 50, 65)
-    postgres.server().crash()
+    crashing_server.crash()
     assert desk.store.window(uid) == drawn
-    postgres.server().crash()
+    crashing_server.crash()
     assert desk.store.flag(uid, rev=drawn.rev, op_id="flag").state == "flagged"
     assert desk.store.find_damage() == []
     desk.store.close()

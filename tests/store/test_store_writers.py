@@ -1,70 +1,166 @@
-"""Several writers at once, and a writer that is killed, lose nothing that was answered."""
+"""Several writers at once lose nothing that was answered, and hear of each other's changes."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
-from pathlib import Path
+from contextlib import ExitStack
+from itertools import islice
 
 import pytest
 
 from moola.exceptions import ConflictError
-from moola.store import LabelStore
+from moola.store import Answer, Decision, LabelStore
+from tests.store import postgres
 from tests.store.store_desk import FEED, Desk
+from tests.store.writing import acknowledged, content, plan, send, writer
 
-ROOT = Path(__file__).parents[2]
-WRITER = """
-import sys
-from moola.exceptions import ConflictError
-from moola.store import LabelStore
-url, name, uid, n = sys.argv[1:]
-store = LabelStore.open(url)
-for number in range(int(n)):
-    while True:
-        try:
-            view = store.window(uid)
-            store.set_note(uid, f"{view.note}{name}", rev=view.rev, op_id=f"{name}-{number}")
-            print(number, flush=True)
-            break
-        except ConflictError:
-            continue
-"""
+N_WRITERS, N_OPERATIONS = 8, 250
 
 
-def start_writer(desk: Desk, name: str, uid: str, n: int) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", WRITER, desk.url, name, uid, str(n)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+@pytest.fixture(params=["sqlite", "postgresql"])
+def durable_desk(request: pytest.FixtureRequest, tmp_path) -> Desk:
+    """A desk whose store loses nothing, whatever the tests around it save."""
+    if request.param == "postgresql":
+        return Desk(postgres.server().new_url(durable=True))
+    return Desk(f"sqlite:///{tmp_path / 'moola.db'}")
 
 
 @pytest.mark.slow
-def test_two_processes_lose_no_write(desk: Desk) -> None:
+def test_eight_writers_of_250_operations_each_lose_none(durable_desk: Desk) -> None:
+    durable_desk.store.add_series(FEED, op_id="feed")
+    uids = durable_desk.add_windows(*range(0, 880, 110))
+    n_before = durable_desk.store.version()
+    people = [f"person-{number}" for number in range(N_WRITERS)]
+    with ExitStack() as running:
+        writers = [
+            running.enter_context(writer(durable_desk.url, uids, person, last=N_OPERATIONS))
+            for person in people
+        ]
+        for person, (_, acks) in zip(people, writers, strict=True):
+            operations = islice(plan(uids, person), N_OPERATIONS)
+            assert acknowledged(acks) == [decision.op_id for decision in operations]
+    store = LabelStore.open(durable_desk.url)
+    assert len(store.events(limit=1_000_000)) == n_before + N_WRITERS * N_OPERATIONS
+    assert store.find_damage() == []
+    alone = "alone"
+    for _ in send(store, islice(plan(uids, alone), N_OPERATIONS), alone, at_once=N_OPERATIONS):
+        pass
+    assert {str(content(store, person)) for person in people} == {str(content(store, alone))}
+    store.close()
+    durable_desk.store.close()
+
+
+def test_people_who_add_to_one_note_lose_no_word_of_it(durable_desk: Desk) -> None:
+    durable_desk.store.add_series(FEED, op_id="feed")
+    (uid,) = durable_desk.add_windows(0)
+
+    def add_to_note(name: str) -> None:
+        tab = LabelStore.open(durable_desk.url)
+        for number in range(10):
+            while True:
+                view = tab.window(uid)
+                note, op_id = f"{view.note}{name}", f"{name}-{number}"
+                try:
+                    tab.set_note(uid, note, rev=view.rev, op_id=op_id)
+                    break
+                except ConflictError:
+                    continue
+        tab.close()
+
+    run_at_once(*(lambda name=name: add_to_note(name) for name in "abc"))
+    view = durable_desk.store.window(uid)
+    assert [view.note.count(name) for name in "abc"] == [10, 10, 10]
+    assert (view.rev, durable_desk.store.find_damage()) == (30, [])
+    durable_desk.store.close()
+
+
+def run_at_once(*jobs) -> None:
+    threads = [threading.Thread(target=job) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+# two tabs of one person
+
+
+class Tab:
+    """A page with a store of its own, as two tabs or two computers have it."""
+
+    def __init__(self, desk: Desk, name: str) -> None:
+        self.store = LabelStore.open(desk.url)
+        self._name = name
+        self._n = 0
+
+    def do(self, kind, uid: str, *, rev=None, after=None, **args) -> Answer:
+        self._n += 1
+        decision = Decision(
+            op_id=f"{self._name}-{self._n}",
+            kind=kind,
+            window_uid=uid,
+            rev=rev,
+            after=after,
+            args=args,
+        )
+        (answer,) = self.store.apply([decision], annotator="ann", client_id=self._name)
+        return answer
+
+
+def test_the_tab_that_comes_second_sees_what_the_first_did(desk: Desk) -> None:
     (uid,) = desk.add_windows(0)
-    writers = [start_writer(desk, name, uid, 25) for name in "ab"]
-    assert [writer.wait(timeout=60) for writer in writers] == [0, 0]
-    view = desk.store.window(uid)
-    assert (view.note.count("a"), view.note.count("b"), view.rev) == (25, 25, 50)
+    one, two = Tab(desk, "one"), Tab(desk, "two")
+    drawn = one.do("save_span", uid, rev=0, start=50, end=65, type="reversal")
+    late = two.do("reject", uid, rev=0, reason="chop")
+    assert (drawn.status, late.status) == ("done", "conflict")
+    assert late.view is not None
+    assert [(span.start, span.end) for span in late.view.spans] == [(50, 65)]
+    assert late.message is not None
+    assert "50..65" in late.message
+    kept = two.do("reject", uid, rev=late.view.rev, reason="chop")
+    assert kept.status == "done"
+    assert one.store.window(uid, annotator="ann").reason == "chop"
     assert desk.store.find_damage() == []
 
 
-@pytest.mark.slow
-def test_what_was_answered_survives_kill_9(desk: Desk) -> None:
+def test_a_tab_that_went_on_after_a_conflict_writes_nothing_on_top_of_it(desk: Desk) -> None:
     (uid,) = desk.add_windows(0)
-    writer = start_writer(desk, "a", uid, 100_000)
-    stdout = writer.stdout
-    assert stdout is not None
-    for _ in range(20):
-        stdout.readline()
-    writer.kill()
-    answered = 20 + len(stdout.read().split())
-    writer.wait(timeout=60)
-    store = LabelStore.open(desk.url)
-    assert answered <= len(store.window(uid).note) <= answered + 1
-    assert store.find_damage() == []
+    one, two = Tab(desk, "one"), Tab(desk, "two")
+    one.do("save_span", uid, rev=0, start=50, end=65, type="reversal")
+    first = two.do("save_span", uid, rev=0, start=10, end=20, type="reversal")
+    built_on_it = two.do("accept", uid, after=first.op_id)
+    assert (first.status, built_on_it.status) == ("conflict", "conflict")
+    view = desk.store.window(uid, annotator="ann")
+    assert ([(span.start, span.end) for span in view.spans], view.state) == ([(50, 65)], "edited")
+
+
+def test_two_tabs_at_once_decide_a_window_once(desk: Desk) -> None:
+    uids = desk.add_windows(*range(0, 880, 110))
+    answers: list[Answer] = []
+
+    def decide_all(name: str) -> None:
+        tab = Tab(desk, name)
+        answers.extend(tab.do("flag", uid, rev=0) for uid in uids)
+
+    run_at_once(lambda: decide_all("one"), lambda: decide_all("two"))
+    assert sorted(answer.status for answer in answers) == ["conflict"] * 8 + ["done"] * 8
+    assert {view.rev for view in desk.store.views(annotator="ann")} == {1}
+    assert desk.store.find_damage() == []
+
+
+def test_an_undo_in_one_tab_takes_back_what_the_other_did_last(desk: Desk) -> None:
+    one_uid, two_uid = desk.add_windows(0, 300)
+    one, two = Tab(desk, "one"), Tab(desk, "two")
+    one.do("flag", one_uid, rev=0)
+    two.do("flag", two_uid, rev=0)
+    undone = one.store.undo(op_id="undo", annotator="ann")
+    assert undone is not None
+    assert undone.window_uid == two_uid
+    late = two.do("accept", two_uid, rev=1)
+    assert late.status == "conflict", "the other tab still shows the flag"
+
+
+# threads of one process
 
 
 def test_two_threads_lose_no_span(desk: Desk) -> None:
