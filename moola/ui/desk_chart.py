@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ class DeskData:
 
     annotator: str
     workspace: str
-    """Names the outbox in the browser's storage: one for each label store."""
+    """Tells label stores apart, such as by their URL: each has an outbox in the browser."""
     mode: str = "unlabelled"
     filters: Mapping[str, str] = field(default_factory=dict)
     """Query parameters of the queue: ``series``, ``types``, ``run``."""
@@ -91,4 +92,6 @@ class DeskData:
 def mount(data: DeskData, *, key: str = "desk") -> None:
     """Put the desk on the page."""
     values: dict[str, Any] = asdict(data)
+    # A database's URL may hold a password: the browser gets a name made from it.
+    values["workspace"] = sha256(data.workspace.encode()).hexdigest()[:16]
     _mount(key=key, data=values)

@@ -96,3 +96,26 @@ test("a neighbour's new revision is taken by what waits for it", () => {
   const [changed] = it.do("answers", { entries: [first], response });
   assert.deepEqual([changed.op.op_id, changed.op.rev], [second.op.op_id, 1]);
 });
+
+test("a gallery that failed for one window is sent again without it", () => {
+  const windows = ["a", "b", "c"].map((uid) => proposed(uid, proposal(50, 65)));
+  const it = deskWith(windows);
+  it.do("gallery");
+  const sent = it.do("accept");
+  const answers = sent.map(({ op }, i) => ({ op_id: op.op_id, status: "conflict", message: "one failed", rev: null, item: i === 1 ? { ...bare(windows[1]), state: "flagged", rev: 3 } : null }));
+  const again = it.do("answers", { entries: sent, response: { answers } });
+  assert.deepEqual(again.map((entry) => entry.key), ["a", "c"]);
+  assert.equal(new Set(again.map((entry) => entry.group)).size, 1);
+  assert.notEqual(again[0].group, sent[0].group);
+  assert.deepEqual(it.state.conflicts.map((conflict) => conflict.key), ["b"]);
+  assert.deepEqual(it.state.pending.map((entry) => entry.op.op_id), again.map((entry) => entry.op.op_id));
+});
+
+test("what another tab sends again is not sent by this one, too", () => {
+  const it = deskWith([proposed("a", proposal(50, 65)), proposed("b", proposal(50, 65))]);
+  it.do("gallery");
+  const sent = it.do("accept");
+  const answers = [{ op_id: sent[0].op.op_id, status: "refused", message: "no", rev: null, item: bare(proposed("a", proposal(50, 65))) }, { op_id: sent[1].op.op_id, status: "refused", message: "no", rev: null, item: null }];
+  assert.deepEqual(it.do("answers", { entries: sent, response: { answers }, elsewhere: true }), []);
+  assert.equal(it.state.pending.length, 0);
+});

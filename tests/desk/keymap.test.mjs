@@ -54,6 +54,8 @@ test("letters typed into a field mean nothing", () => {
 test("Space presses the button that has the focus, and X still rejects", () => {
   assert.equal(act(press(" ", "Space"), { tagName: "BUTTON" }), null);
   assert.equal(act(press("x", "KeyX"), { tagName: "BUTTON" }).name, "reject");
+  assert.equal(act(press(" ", "Space"), { tagName: "DIV", role: "checkbox" }), null);
+  assert.equal(act(press("Enter", "Enter"), { tagName: "DIV", role: "checkbox" }).name, "accept");
 });
 
 test("an action takes a key of one's own and gives its usual one back", () => {

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import * as outbox from "../../moola/ui/desk/outbox.js";
 
 const entry = (n, more = {}) => ({
-  seq: n, annotator: "ann", key: `w${n}`, uid: `w${n}`, layer: null, series: "ES", bar: n * 1000, group: null, hold: 0,
+  seq: n, annotator: "ann", key: `w${n}`, uid: `w${n}`, series: "ES", bar: n * 1000, group: null, hold: 0,
   op: { op_id: `op${n}`, kind: "reject", window_uid: `w${n}`, rev: 0, args: {} }, ...more,
 });
 const ids = (entries) => entries.map((known) => known.op.op_id);
@@ -117,14 +117,13 @@ test("a half-written entry is left aside", () => {
   assert.deepEqual(ids(storage.all()), ["op1"]);
 });
 
-test("people, layers and galleries never share a request", () => {
-  const list = [entry(1), entry(2, { annotator: "bob" }), entry(3, { layer: "ann~repeat" })];
+test("people and galleries never share a request", () => {
+  const list = [entry(1), entry(2, { annotator: "bob" }), entry(3)];
   assert.deepEqual(ids(outbox.nextBatch(list, 0)), ["op1"]);
   const group = Array.from({ length: 30 }, (_, i) => entry(i + 1, { group: "g" }));
   const batch = outbox.nextBatch([...group, entry(99)], 0);
   assert.equal(batch.length, 30);
   assert.equal(outbox.body(batch, "tab").together, true);
-  assert.equal(outbox.body([list[2]], "tab").layer, "ann~repeat");
 });
 
 test("windows that share bars wait for one another", () => {
@@ -163,6 +162,18 @@ test("one operation that the server cannot read does not hold up the others", as
   assert.deepEqual(server.done, ["op1", "op3"]);
   assert.deepEqual(answers.map((answer) => [answer.op_id, answer.status]), [["op1", "done"], ["op2", "refused"], ["op3", "done"]]);
   assert.equal(store.length, 0);
+});
+
+test("an answer that could not be taken in is asked for again", async () => {
+  const store = fakeStore(), server = fakeServer();
+  let times = 0;
+  const it = senderOn(store, server, { onAnswers: async () => { times += 1; if (times === 1) throw new Error("the window could not be read"); } });
+  it.storage.put(entry(1));
+  it.sender.poke();
+  await it.idle();
+  assert.equal(store.length, 1);
+  await it.tick();
+  assert.deepEqual([server.done.length, times, store.length], [1, 2, 0]);
 });
 
 test("leaving the page sends what is held, and keeps it", () => {

@@ -205,7 +205,7 @@ test("a second judgement goes to a layer of its own", () => {
   assert.equal(it.current(), "a~repeat");
   it.do("reject");
   const [first, second] = it.out;
-  assert.deepEqual([first.layer, second.layer], [null, "ann~repeat"]);
+  assert.deepEqual([first.key, second.key], ["a", "a~repeat"]);
   assert.equal(second.op.mode, "repeat");
   assert.equal(second.op.window_uid, "a");
   assert.equal(it.shown("a").state, "verified");

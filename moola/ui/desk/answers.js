@@ -2,24 +2,46 @@
 import * as items from "./item.js";
 import * as desk from "./state.js";
 
-const repeatKey = (uid, layer) => (layer ? `${uid}~repeat` : uid);
-
-// Answers to entries, from this tab or another one of the same person.
-export function settle(state, { entries, response }, env) {
+// Answers to entries, from this tab or (`elsewhere`) another one of the same person.
+export function settle(state, { entries, response, elsewhere = false }, env) {
   let next = state;
   let go = null;
-  const touched = [];
+  const spared = sparedOf(entries, response.answers);
   for (const answer of response.answers) {
     const entry = entries.find((sent) => sent.op.op_id === answer.op_id);
-    if (!entry) continue;
+    if (!entry || spared.includes(entry)) continue;
     const own = next.pending.find((known) => known.op.op_id === answer.op_id);
     const done = take(next, entry, answer, own);
     next = done.state;
     go ??= done.go ?? null;
-    touched.push(...(done.touched ?? []));
   }
   for (const item of response.neighbours ?? []) next = neighbour(next, item, entries);
-  return { state: next, go, entries: [...touched, ...changedBy(state, next)] };
+  const changed = changedBy(state, next);
+  const again = sendAgain(next, spared, env, elsewhere);
+  return { state: again.state, go: elsewhere ? null : go, entries: [...changed, ...again.entries] };
+}
+
+// Operations of a transaction that failed for the sake of another one in it: they carry no window.
+function sparedOf(entries, answers) {
+  const failed = answers.filter((answer) => answer.status !== "done");
+  if (!failed.some((answer) => answer.item)) return [];
+  const bare = new Set(failed.filter((answer) => !answer.item).map((answer) => answer.op_id));
+  return entries.filter((entry) => entry.group && bare.has(entry.op.op_id));
+}
+
+// They are sent again without it, in a transaction of their own.
+function sendAgain(state, spared, env, elsewhere) {
+  const group = spared.length ? env.newId() : null;
+  let next = state;
+  const entries = [];
+  for (const { key, op } of spared) {
+    next = forgotten(dropped(next, op.op_id), op.op_id);
+    if (elsewhere) continue; // the tab that sent them writes them
+    const entry = desk.entryOf(next, key, op.kind, op.args, env, { group, seconds: op.seconds });
+    next = { ...next, pending: [...next.pending, entry], history: [...next.history, { key, op: entry.op.op_id, before: entry.before, group }] };
+    entries.push(entry);
+  }
+  return { state: next, entries };
 }
 
 // Pending entries that got another rev or span name: they must be written to the outbox anew.
@@ -47,7 +69,7 @@ function take(state, entry, answer, own) {
   if (!elsewhere || !own) return { state: next };
   const name = answer.item.name;
   const notice = { text: entry.op.kind === "undo" ? `Undone in ${name}` : `Redone in ${name}`, tone: "info" };
-  return { state: { ...next, notice }, go: items.keyOf(answer.item), missing: !next.items[items.keyOf(answer.item)] };
+  return { state: { ...next, notice }, go: items.keyOf(answer.item) };
 }
 
 // Spans that an accept made have their real names now: later operations borrow none any more.
@@ -65,7 +87,8 @@ function renamed(state, entry, item) {
 
 // A window beside it changed with it, by this person's own hand: what waits for it goes on from there.
 function neighbour(state, item, entries) {
-  const key = repeatKey(item.uid, entries[0]?.layer);
+  const layer = items.layerOf(entries[0]?.key);
+  const key = items.keyIn(layer, item.uid);
   const base = state.items[key];
   if (!base || item.rev <= base.rev) return state;
   const isOwn = item.rev - base.rev <= entries.length;

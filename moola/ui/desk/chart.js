@@ -4,6 +4,7 @@
 //
 // scene = {item, spans, active, edge, bar, hidden, model, view, context, inner, refs, colors}
 import * as geometry from "../span_geometry.js";
+import * as items from "./item.js";
 import * as views from "./view.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -214,7 +215,7 @@ export class Chart {
     const spans = scene.spans.map((span) => (draft && span.id === draft.id ? draft : span));
     if (draft && !spans.includes(draft)) spans.push(draft);
     const last = scene.hidden;
-    const seen = last === null ? spans : spans.filter((span) => span.start <= last).map((span) => ({ ...span, end: Math.min(span.end, last) }));
+    const seen = items.seen(spans, last);
     this.active = draft ?? seen.find((span) => span.id === scene.active?.id) ?? null;
     const bands = (scene.item.cut ?? []).map((cut) => this.band("cut", cut, "A span that continues outside this window"));
     for (const ref of scene.refs) if (last === null || ref.end <= last) bands.push(this.band("ref", ref, ref.name));

@@ -12,6 +12,7 @@ import * as server from "./server.js";
 import * as stage from "./stage.js";
 import * as dom from "./dom.js";
 
+const REVIEW_MODES = { blind: "blind", repeats: "repeat" };
 const RETRY_MS = 2000, ADDRESS_MS = 400, LAST_LOOK_MS = 15000, CLOCK_MS = 500;
 const DECISIONS = new Set(["accept", "reject", "flag", "defer"]);
 const SWITCHES = new Set([...DECISIONS, "next", "previous", "undo", "redo", "open_cell"]);
@@ -76,10 +77,10 @@ class Desk {
       return;
     }
     this.state = state;
+    if (entries.length) this.sender.poke(); // its way through the lock overlaps with the drawing
     this.stage.draw(state);
     this.timeIt(action, event, before, entries);
     this.drawSync();
-    if (entries.length) this.sender.poke();
     this.afterwards(before);
   }
 
@@ -171,6 +172,7 @@ class Desk {
       reason: { type: "reason", reason: value }, help: { type: "overlay", name: "help" }, go_to: { type: "overlay", name: "goto" },
     };
     if (name === "sync") this.sender.poke({ now: true });
+    else if (name === "reason" && value === "other") this.dispatch({ type: "overlay", name: "why" }, event);
     else if (name === "look_again") this.loadMore({ again: true });
     else if (!this.stage.act(name, event)) this.dispatch(simple[name] ?? { type: name }, event);
   }
@@ -208,6 +210,7 @@ class Desk {
     const { annotator } = this.data;
     const [preferences, rule] = await Promise.allSettled([this.server.read("/preferences", { annotator }), this.server.read("/rule")]);
     if (this.stopped) return;
+    this.settingsRead = rule.status === "fulfilled" && preferences.status === "fulfilled";
     if (rule.status === "fulfilled") this.stage.setRule(rule.value);
     const keys = preferences.value?.keys;
     if (!keys) return;
@@ -223,12 +226,13 @@ class Desk {
     clearTimeout(this.loadTimer);
     if (again) this.lastLook = Date.now();
     const { annotator, mode, filters } = this.data;
-    const query = { mode, annotator, n: desk.BATCH, after: again ? null : this.state.cursor, skip: desk.skipped(this.state).join(","), ...filters };
+    const query = { mode, annotator, client_id: this.clientId, n: desk.BATCH, after: again ? null : this.state.cursor, skip: desk.skipped(this.state).join(","), ...filters };
     try {
       const response = await this.server.read("/queue", query);
       this.loading = false;
       if (this.stopped) return;
       this.loadProblem = null;
+      if (!this.settingsRead) this.readSettings();
       this.dispatch({ type: "queue", response });
       // Others may leave windows in the queue, so its end is looked at again.
       if (this.state.exhausted) this.loadTimer = setTimeout(() => this.loadMore({ again: true }), LAST_LOOK_MS);
@@ -242,9 +246,18 @@ class Desk {
   }
 
   fetchWindow(key) {
-    const { annotator, mode } = this.data;
-    return this.server.read(`/window/${encodeURIComponent(key.replace("~repeat", ""))}`, { annotator, mode })
-      .then((item) => this.dispatch({ type: "window", item: key.endsWith("~repeat") ? { ...item, mode: "repeat" } : item }));
+    const mode = items.layerOf(key) ?? this.state.items[key]?.mode ?? this.reviewMode();
+    return this.readWindow(items.uidOf(key), mode).then((item) => !this.stopped && this.dispatch({ type: "window", item }));
+  }
+
+  readWindow(name, mode) {
+    const { annotator, filters } = this.data;
+    return this.server.read(`/window/${encodeURIComponent(name)}`, { annotator, mode, run: filters?.run });
+  }
+
+  // How a window that is asked for by name is judged in this queue.
+  reviewMode() {
+    return REVIEW_MODES[this.data.mode] ?? "normal";
   }
 
   async goTo(name, { quiet = false } = {}) {
@@ -253,9 +266,8 @@ class Desk {
       this.dispatch({ type: "window", item: this.state.items[held], go: true });
       return;
     }
-    const { annotator, mode } = this.data;
     try {
-      const item = await this.server.read(`/window/${encodeURIComponent(name)}`, { annotator, mode });
+      const item = await this.readWindow(name, this.reviewMode());
       if (!this.stopped) this.dispatch({ type: "window", item, go: true });
     } catch (error) {
       if (this.stopped) return;
@@ -265,7 +277,9 @@ class Desk {
   }
 
   // Answers: the state first (other tabs too), then the page says so.
-  answered(answers) {
+  async answered(answers) {
+    const unknown = this.unknownConflicts(answers);
+    if (unknown.length) await Promise.all(unknown.map((key) => this.fetchWindow(key)));
     this.channel?.postMessage(answers);
     this.dispatch({ type: "answers", ...answers });
     for (const { op } of answers.entries) {
@@ -276,20 +290,27 @@ class Desk {
     this.fetchMissing(answers);
   }
 
+  // A conflict about a window that this page has not seen: both versions need its bars.
+  unknownConflicts({ response, entries }) {
+    const conflicts = response.answers.filter((answer) => answer.status === "conflict" && answer.item);
+    const keys = conflicts.map((answer) => entries.find((entry) => entry.op.op_id === answer.op_id)?.key);
+    return [...new Set(keys)].filter((key) => key && !this.state.items[key]);
+  }
+
   // An undo that reached beyond this tab's memory names a window that may not be held here.
   fetchMissing({ response, entries }) {
     for (const answer of response.answers) {
       const entry = entries.find((sent) => sent.op.op_id === answer.op_id);
-      const isStep = entry && !entry.key && answer.item;
-      if (isStep && !this.state.items[answer.item.uid]) this.goTo(answer.item.uid);
+      if (!entry || entry.key || !answer.item) continue;
+      if (!this.state.items[items.keyOf(answer.item)]) this.goTo(answer.item.uid);
     }
   }
 
   // ---- other tabs, and leaving ------------------------------------------------------------------
 
   heard(answers) {
-    const { state } = reducer.reduce(this.state, { type: "answers", ...answers }, this.env());
-    this.state = { ...state, index: this.state.index, order: this.state.order, notice: this.state.notice };
+    const { state } = reducer.reduce(this.state, { type: "answers", ...answers, elsewhere: true }, this.env());
+    this.state = state;
     this.stage.draw(this.state);
     this.drawSync();
   }

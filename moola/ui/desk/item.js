@@ -12,8 +12,13 @@ export const UNDECIDED = new Set(["unseen", "proposed", "stale", null, undefined
 // A span that an accept will make: the server names it, until then it has a borrowed name.
 const BORROWED = "adopted-";
 
-// A second judgement of a window is another layer: the same window may be held twice.
-export const keyOf = (item) => (item.mode === "repeat" ? `${item.uid}~repeat` : item.uid);
+// A second judgement and a catch trial lie in layers of their own, which the server finds by the
+// mode of an operation: the same window may be held once in each.
+const LAYERED = new Set(["repeat", "catch"]);
+export const keyIn = (mode, uid) => (LAYERED.has(mode) ? `${uid}~${mode}` : uid);
+export const keyOf = (item) => keyIn(item.mode, item.uid);
+export const uidOf = (key) => key.split("~")[0];
+export const layerOf = (key) => key?.split("~")[1] ?? null;
 
 export const words = (name) => (name ?? "").replaceAll("_", " ");
 
@@ -36,6 +41,12 @@ export function drawn(item) {
   const stored = item.spans.map((span) => ({ ...span, ...ranges(span), draft: false }));
   const open = drafts(item).map((p) => ({ ...p, ...ranges(p), draft: true, broken: [] }));
   return [...stored, ...open].sort((a, b) => a.start - b.start);
+}
+
+// Spans as far as the bars are shown: one that begins later is not there, one that goes on is cut.
+export function seen(spans, hidden) {
+  if (hidden === null) return spans;
+  return spans.filter((span) => span.start <= hidden).map((span) => ({ ...span, end: Math.min(span.end, hidden) }));
 }
 
 // Everything that a decision can change.

@@ -83,15 +83,20 @@ const TYPING = /^(INPUT|TEXTAREA|SELECT)$/;
 export const isTyping = (node) =>
   !!node && (node.isContentEditable || (TYPING.test(node.tagName ?? "") && !/^(checkbox|radio|button|range)$/.test(node.type ?? "")));
 
+// Space and Enter press what has the focus: that is no decision about the window. Tab goes on from it.
+function isPress(key, node) {
+  const isButton = /^(BUTTON|A|SUMMARY)$/.test(node?.tagName ?? "") || /^(button|tab)$/.test(node?.role ?? "");
+  const isChoice = /^(option|checkbox|switch|radio)$/.test(node?.role ?? "");
+  return (isButton && /^(Space|Enter|Tab)$/.test(key)) || (isChoice && /^(Space|Tab)$/.test(key));
+}
+
 // What a key press asks for, or null. `node` is where it was pressed.
 export function actionOf(event, node, table) {
   if (isTyping(node) || event.isComposing) return null;
   const key = keyName(event);
   const name = key && table[key];
   if (!name) return null;
-  // A focused button is pressed by Space and Enter: that is not a decision about the window.
-  const pressable = /^(BUTTON|A|SUMMARY)$/.test(node?.tagName ?? "") || /^(button|option|checkbox|switch|tab)$/.test(node?.role ?? "");
-  if (pressable && /^(Space|Enter|Tab)$/.test(key)) return null;
+  if (isPress(key, node)) return null;
   return event.repeat && !byName(name).repeats ? { name, ignored: true } : { name, key };
 }
 

@@ -11,7 +11,7 @@ const KEEPALIVE_BYTES = 60000;
 
 export const waitMs = (failures) => Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.max(0, failures - 1));
 
-const sender = (entry) => `${entry.annotator}|${entry.layer ?? ""}|${entry.group ?? ""}`;
+const sender = (entry) => `${entry.annotator}|${entry.group ?? ""}`;
 
 // An operation on one window changes the windows that share its bars: those wait for its answer,
 // which brings them their new revision.
@@ -39,9 +39,8 @@ export function heldUntil(entries, now) {
 }
 
 export function body(batch, clientId) {
-  const [{ annotator, layer, group }] = batch;
+  const [{ annotator, group }] = batch;
   const request = { annotator, client_id: clientId, ops: batch.map((entry) => entry.op) };
-  if (layer) request.layer = layer;
   if (group) request.together = true;
   return request;
 }
@@ -179,28 +178,26 @@ export class Sender {
     if (!batch.length) return false;
     const [first] = batch;
     this.onSend?.(batch);
-    let answer;
     try {
-      answer = await this.post(body(batch, this.clientId), REQUEST_MS);
+      const answer = await this.post(body(batch, this.clientId), REQUEST_MS);
+      if (answer.refused) await this.refused(batch, first, answer.refused);
+      else await this.settled(batch, answer);
     } catch (error) {
       this.failed(error);
-      return true;
     }
-    if (answer.refused) return this.refused(batch, first, answer.refused);
-    this.settled(batch, answer);
     return true;
   }
 
-  settled(batch, response) {
+  async settled(batch, response) {
     this.failures = 0;
     this.problem = null;
     this.syncedAt = this.now();
     const answered = new Set(response.answers.map((answer) => answer.op_id));
     const done = batch.filter((entry) => answered.has(entry.op.op_id));
-    this.onAnswers({ entries: done, response }); // other tabs hear of it before the entries go
+    await this.onAnswers({ entries: done, response }); // an entry goes once its answer is taken in
     for (const entry of done) this.storage.remove(entry);
-    if (done.length < batch.length) this.failed(new Error("the server left operations unanswered"));
     this.onStatus();
+    if (done.length < batch.length) throw new Error("the server left operations unanswered");
   }
 
   // The server could not read the request. Alone it is that operation's fault, else find which one.
@@ -208,20 +205,14 @@ export class Sender {
     const alone = batch.length === 1 || first.group;
     if (alone) {
       const answers = batch.map((entry) => ({ op_id: entry.op.op_id, status: "refused", message, rev: null, item: null }));
-      this.settled(batch, { answers });
-      return true;
+      await this.settled(batch, { answers });
+      return;
     }
     for (const entry of batch) {
-      try {
-        const answer = await this.post(body([entry], this.clientId), REQUEST_MS);
-        const answers = [{ op_id: entry.op.op_id, status: "refused", message: answer.refused, rev: null, item: null }];
-        this.settled([entry], answer.refused ? { answers } : answer);
-      } catch (error) {
-        this.failed(error);
-        return true;
-      }
+      const answer = await this.post(body([entry], this.clientId), REQUEST_MS);
+      const answers = [{ op_id: entry.op.op_id, status: "refused", message: answer.refused, rev: null, item: null }];
+      await this.settled([entry], answer.refused ? { answers } : answer);
     }
-    return true;
   }
 
   failed(error) {

@@ -42,6 +42,7 @@ export class Gallery {
       if (event.target.closest(".open")) this.act("open_cell", event, key);
       else this.act("cell", event, place + 1);
     });
+    cell.addEventListener("pointerdown", (event) => event.preventDefault()); // the keys stay with the gallery
     cell.addEventListener("keydown", (event) => {
       if (event.key !== " ") return;
       event.preventDefault();
@@ -106,21 +107,21 @@ export class Help {
   }
 }
 
-export class GoTo {
-  constructor(on) {
-    this.input = h("input", { type: "text", placeholder: "Name or id of a window", "aria-label": "Go to a window", "data-testid": "desk-goto" });
-    this.said = h("span", { class: "said", role: "status" });
+// One line to type: the name of a window, or a reason in words.
+export class Ask {
+  constructor({ label, hint, testId, take, close }) {
+    this.input = h("input", { type: "text", placeholder: label, "aria-label": label, "data-testid": testId });
     this.input.addEventListener("keydown", (event) => {
       event.stopPropagation();
-      if (event.key === "Enter" && this.input.value.trim()) on.go(this.input.value.trim());
-      if (event.key === "Escape") on.close();
+      const text = this.input.value.trim();
+      if (event.key === "Enter" && text) take(text);
+      if (event.key === "Escape") close();
     });
-    this.node = h("div", { class: "sheet goto", role: "dialog", "aria-label": "Go to a window" }, this.input, this.said);
+    this.node = h("div", { class: "sheet ask", role: "dialog", "aria-label": label }, this.input, h("span", {}, hint));
   }
 
-  open() {
+  draw() {
     this.input.value = "";
-    this.said.textContent = "Enter goes there, Esc closes";
     this.input.focus();
   }
 }

@@ -64,7 +64,8 @@ function setReason(state, reason, note, env) {
   const args = note ? { reason, note } : { reason };
   const done = write(state, key, [{ kind: "set_reason", args }], env);
   const last = { key, name: item.name, text: "Rejected", kind: "reject", reason, op: done.entries[0].op.op_id };
-  return { state: { ...done.state, last, reasonUntil: 0, notice: null }, entries: done.entries };
+  const overlay = state.overlay === "why" ? null : state.overlay;
+  return { state: { ...done.state, last, overlay, reasonUntil: 0, notice: null }, entries: done.entries };
 }
 
 // Undo goes back through this tab's own operations at once; what lies before them only the server
@@ -150,7 +151,9 @@ function acceptGallery(state, env) {
   let next = state;
   const entries = [];
   for (const key of ticked) {
-    const done = write(desk.timed(next, seconds), key, [{ kind: "accept" }], env, { seconds, group });
+    // A transaction writes one layer.
+    const more = { seconds, group: `${group}${items.layerOf(key) ?? ""}` };
+    const done = write(desk.timed(next, seconds), key, [{ kind: "accept" }], env, more);
     next = done.state;
     entries.push(...done.entries);
   }
@@ -172,7 +175,7 @@ function toggleCell(state, number) {
   return stay(state, { gallery: { ...state.gallery, unticked: next } });
 }
 
-function queued(state, { response, mode }) {
+function queued(state, { response }) {
   let next = { ...state, loaded: true };
   const known = new Set(state.order);
   const order = [...state.order];
@@ -183,8 +186,7 @@ function queued(state, { response, mode }) {
     known.add(key);
   }
   const exhausted = order.length === state.order.length;
-  const left = response.pace?.left_s ?? null;
-  next = { ...next, order, exhausted, cursor: response.cursor ?? null, left, mode: mode ?? state.mode };
+  next = { ...next, order, exhausted, cursor: response.cursor ?? null, trust: response.trust ?? null, taken: response.taken ?? 0 };
   next.progress = waitingCounted(next, response.progress);
   if (!state.seconds.length && response.pace?.last50_s) next.seconds = [response.pace.last50_s];
   return stay(next);
@@ -213,7 +215,9 @@ const HANDLERS = {
   },
   answers: (state, action, env) => {
     const done = answers.settle(state, action, env);
-    return { state: done.go ? goTo(done.state, done.go, env) : done.state, entries: done.entries ?? [] };
+    // A window that is not held here is fetched first.
+    const isHeld = done.go && done.state.items[done.go];
+    return { state: isHeld ? goTo(done.state, done.go, env) : done.state, entries: done.entries };
   },
   resolve: (state, action, env) => answers.resolve(state, action, env),
   accept: (state, _, env) => (state.overlay === "gallery" ? acceptGallery(state, env) : decide(state, "accept", {}, env)),

@@ -26,7 +26,14 @@ export class Stage {
     this.help = new overlays.Help({
       close: () => on.act("help"), reset: () => on.setKeys({}), change: (own) => on.setKeys(own),
     });
-    this.goto = new overlays.GoTo({ close: () => on.dispatch({ type: "overlay", name: "goto" }), go: (name) => on.goTo(name) });
+    this.goto = new overlays.Ask({
+      label: "Name or id of a window", hint: "Enter goes there, Esc closes", testId: "desk-goto",
+      close: () => on.act("go_to"), take: (name) => on.goTo(name),
+    });
+    this.why = new overlays.Ask({
+      label: "Why is it rejected?", hint: "Enter keeps it as the window's note, Esc closes", testId: "desk-why",
+      close: () => on.dispatch({ type: "overlay", name: "why" }), take: (note) => on.dispatch({ type: "reason", reason: "other", note }),
+    });
     this.conflict = new overlays.Conflict({ choose: (key, choice) => on.dispatch({ type: "resolve", key, choice }) });
     this.build();
     this.update(data);
@@ -43,7 +50,7 @@ export class Stage {
     this.main = h("div", { class: "main" }, this.readout, this.plot, this.end);
     this.body = h("div", { class: "deck" }, this.main, this.panel.node);
     const { top, tools, reasons } = this.toolbar;
-    this.host.replaceChildren(top, tools, reasons, this.notice, this.conflict.node, this.body, this.gallery.node, this.help.node, this.goto.node);
+    this.host.replaceChildren(top, tools, reasons, h("div", { class: "said" }, this.toolbar.last, this.notice), this.conflict.node, this.body, this.gallery.node, this.help.node, this.goto.node, this.why.node);
     this.chart = new chart.Chart(this.plot);
     this.chart.coarse = matchMedia("(pointer: coarse)").matches;
     this.gestures = new gestures.Gestures(this.chart, {
@@ -110,7 +117,8 @@ export class Stage {
       this.chart.drawSpans();
     } else this.chart.draw(scene);
     this.picture = picture;
-    this.panel.draw(item, spans, active, state.edge);
+    const seen = items.seen(spans, state.hidden); // the panel gives no more away than the chart
+    this.panel.draw(item, seen, seen.find((span) => span.id === active?.id) ?? null, state.edge);
     const bar = state.bar !== null && state.hidden !== null ? Math.min(state.bar, state.hidden) : state.bar;
     this.chart.point(bar, this.pointerY ?? null);
     this.say(bar);
@@ -141,8 +149,9 @@ export class Stage {
     dom.show(this.end, isEnd && state.loaded);
     this.panel.node.classList.toggle("idle", isEnd);
     if (isEnd) dom.setText(this.end.firstChild, this.endText(state));
-    this.drawSheet("help", this.help, state.overlay === "help", () => this.help.draw(this.on.own()));
-    this.drawSheet("goto", this.goto, state.overlay === "goto", () => this.goto.open());
+    this.sheet(state, "help", this.help);
+    this.sheet(state, "goto", this.goto);
+    this.sheet(state, "why", this.why);
     const [conflict] = state.conflicts;
     const base = conflict && state.items[conflict.key];
     dom.show(this.conflict.node, !!base);
@@ -150,15 +159,17 @@ export class Stage {
     this.drawnConflict = base ? conflict : null;
   }
 
-  drawSheet(name, sheet, isOpen, onOpen) {
-    const was = !sheet.node.hidden;
-    dom.show(sheet.node, isOpen);
-    if (isOpen && (!was || this.opened !== name)) onOpen();
+  sheet(state, name, { node }) {
+    const isOpen = state.overlay === name;
+    const opens = isOpen && this.opened !== name;
+    dom.show(node, isOpen);
     if (isOpen) this.opened = name;
     else if (this.opened === name) this.opened = null;
+    if (opens) this[name].draw(this.on.own());
   }
 
   endText(state) {
+    if (state.taken) return `Other people hold the ${state.taken} windows that are left. They come back when they are let go.`;
     if (!state.order.length) return "No window is in this queue. Choose another one, or find proposals first.";
     return "That was the last window of this queue. K goes back, and new ones are looked for by themselves.";
   }

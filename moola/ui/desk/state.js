@@ -19,7 +19,7 @@ export const initial = ({ annotator, clientId }) => ({
   history: [], undone: [],
   last: null, // the last decision: {key, name, text, ops}
   reasonUntil: 0, notice: null,
-  progress: null, seconds: [], left: null, shownAt: 0,
+  progress: null, seconds: [], trust: null, taken: 0, shownAt: 0,
 });
 
 export const currentKey = (state) => state.order[state.index] ?? null;
@@ -50,7 +50,7 @@ export const wantsMore = (state) => {
 export function skipped(state) {
   const held = state.order.slice(Math.max(0, state.index - BATCH));
   const waiting = state.pending.map((entry) => entry.key).filter(Boolean);
-  return [...new Set([...held, ...waiting].map((key) => key.replace("~repeat", "")))];
+  return [...new Set([...held, ...waiting].map((key) => items.uidOf(key)))];
 }
 
 export const galleryKeys = (state) => {
@@ -106,7 +106,6 @@ export function entryOf(state, key, kind, args, env, more = {}) {
   if (more.seconds !== undefined) op.seconds = more.seconds;
   return {
     seq: env.seq(), annotator: state.annotator, key, uid: base?.uid ?? null,
-    layer: key?.endsWith("~repeat") ? `${state.annotator}~repeat` : null,
     series: base?.series_id ?? null, bar: base?.bar_start ?? null,
     group: more.group ?? null, hold: more.hold ?? 0, restore: more.restore ?? null,
     before: base ? items.decisionPart(shown(state, key)) : null, op,

@@ -16,6 +16,7 @@ const BUTTONS = [
   ["zoom_in", "+"], ["zoom_out", "−"], ["zoom_reset", "Fit"], null,
   ["gallery", "Gallery"], ["go_to", "Go to"], ["help", "Keys"],
 ];
+const LEAST_ACCEPTS = 10; // fewer say nothing about haste
 const TITLES = { zoom_in: "Zoom in", zoom_out: "Zoom out", zoom_reset: "The window alone" };
 
 export class Toolbar {
@@ -29,11 +30,12 @@ export class Toolbar {
     this.facts = h("span", { class: "facts" });
     this.meter = h("div", { class: "meter", "data-testid": "desk-progress" });
     this.bar = h("i");
+    this.trust = h("div", { class: "trust", "data-testid": "desk-trust" });
     this.sync = h("button", { type: "button", class: "sync", "data-testid": "desk-sync", "aria-live": "polite", title: "Send what is pending now", onclick: () => act("sync") });
     this.sync.addEventListener("pointerdown", (event) => event.preventDefault());
     this.top = h("div", { class: "top" },
       h("div", { class: "title" }, this.name, this.state, this.standing, this.mode, this.warnings, this.facts),
-      h("div", { class: "meters" }, this.meter, h("div", { class: "track", "aria-hidden": "true" }, this.bar)), this.sync);
+      h("div", { class: "meters" }, this.meter, h("div", { class: "track", "aria-hidden": "true" }, this.bar), this.trust), this.sync);
     this.buttons = {};
     this.tools = h("div", { class: "tools", role: "toolbar", "aria-label": "Desk" }, ...this.makeButtons());
     this.reasons = this.makeReasons();
@@ -55,7 +57,7 @@ export class Toolbar {
       const key = i < 9 ? String(i + 1) : "";
       return dom.button(items.words(reason), key, `reason-${reason}`, (event) => this.act("reason", event, reason), { class: "reason", title: `The reason of the last rejection: ${items.words(reason)}` });
     });
-    return h("div", { class: "reasons" }, this.last, h("div", { class: "chips", role: "group", "aria-label": "Why the last window was rejected" }, ...this.chips));
+    return h("div", { class: "reasons" }, h("div", { class: "chips", role: "group", "aria-label": "Why the last window was rejected" }, ...this.chips));
   }
 
   setKeys(own) {
@@ -88,7 +90,9 @@ export class Toolbar {
     const facts = item?.facts ?? {};
     const warned = [["gap", facts.gap], ["roll", facts.roll], ["cold", facts.cold]].filter(([, is]) => is).map(([name]) => name);
     dom.setText(this.warnings, warned.join(" · "));
-    dom.setText(this.facts, [facts.text, facts.hours, facts.volatility && `${facts.volatility} volatility`].filter(Boolean).join(" · "));
+    const known = [facts.text, facts.hours, facts.volatility && `${facts.volatility} volatility`];
+    dom.setText(this.facts, known.filter(Boolean).join(" · "));
+    this.facts.title = this.facts.textContent;
   }
 
   drawMeters(state) {
@@ -103,6 +107,17 @@ export class Toolbar {
       this.bar.style.width = `${progress.total ? (100 * progress.done) / progress.total : 0}%`;
     }
     dom.setText(this.meter, parts.join(" · "));
+    this.drawTrust(state.trust);
+  }
+
+  // What speaks against one's own accepts: moved proposals that were taken, and haste.
+  drawTrust(trust) {
+    const said = [];
+    if (trust?.trials) said.push(`${trust.caught} of ${trust.trials} moved proposals accepted`);
+    const isHasty = trust?.warn && trust.accepts >= LEAST_ACCEPTS;
+    if (isHasty) said.push(`${trust.hasty} of the last ${trust.accepts} accepts took under 0.6 s`);
+    dom.setText(this.trust, said.join(" · "));
+    this.trust.classList.toggle("warn", !!isHasty);
   }
 
   drawLast(state, now) {
