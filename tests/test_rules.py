@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from moola import rules
-from moola.bars import BarStore, read_bars
 from moola.exceptions import ConfigError, SchemaError
 from moola.proposals import RuleParams, propose_spans
 from moola.rules import DEFAULT_RULE, Limits, Rule
@@ -166,11 +166,10 @@ def test_the_scale_of_the_prices_does_not_count(scale: float, found) -> None:
 
 @pytest.mark.real_bars
 def test_what_the_proposing_rule_finds_on_nq_keeps_the_same_limits(
-    real_bars_dir: Path, tmp_path: Path
+    real_bars_dir: Path,
 ) -> None:
-    frame = read_bars(real_bars_dir / "nq_1min_2022jan.parquet")
-    bars = BarStore(tmp_path)
-    ohlc = bars.ohlc(bars.write(frame))
+    frame = pd.read_parquet(real_bars_dir / "nq_1min_2022jan.parquet")
+    ohlc = ohlc_of(frame)
     found, p = propose_spans(ohlc, None, frame["timestamp"]), RuleParams()
     assert len(found) > 300
     same = limits(
