@@ -3,6 +3,13 @@
 ``LabelStore.open("sqlite:///data/moola.db")`` is all there is to it.
 """
 
+from moola.store.incoming import (
+    ImportedSpan,
+    ImportedWindow,
+    ImportSummary,
+    ProposeSummary,
+    Rehomed,
+)
 from moola.store.people import CATCH, GOLD, REPEAT
 from moola.store.reader import LOCAL
 from moola.store.records import (
@@ -10,14 +17,9 @@ from moola.store.records import (
     Answer,
     Decision,
     Event,
-    ImportedSpan,
-    ImportedWindow,
-    ImportSummary,
     Judgement,
     Lease,
     Proposal,
-    ProposeSummary,
-    Rehomed,
     Release,
     Rule,
     Series,

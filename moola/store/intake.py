@@ -13,10 +13,8 @@ from moola.proposals import ProposedSpan, proposal_id, window_start
 from moola.schema import WINDOW_LENGTH
 from moola.store import queries
 from moola.store.changes import Operation, Row
-from moola.store.records import (
-    ProposeSummary,
-    Series,
-)
+from moola.store.incoming import ProposeSummary
+from moola.store.records import Series
 from moola.store.tables import proposals, series, windows
 from moola.windows import window_uid
 

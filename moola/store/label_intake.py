@@ -11,8 +11,8 @@ from moola.exceptions import RefusedRow, StoreError
 from moola.store import queries
 from moola.store.changes import Operation, Row
 from moola.store.decisions import tell
+from moola.store.incoming import ImportedSpan, ImportedWindow, ImportSummary
 from moola.store.intake import put_series, put_window
-from moola.store.records import ImportedSpan, ImportedWindow, ImportSummary
 from moola.store.span_rows import current_rule_version, is_turning_point
 from moola.store.tables import aliases, reviews, spans, windows
 from moola.tables import refuse_rows

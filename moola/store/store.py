@@ -12,14 +12,9 @@ from moola.store import changes, intake, judging, label_intake, people, rehoming
 from moola.store.changes import Operation
 from moola.store.deciding import DecisionStore
 from moola.store.engine import writing
+from moola.store.incoming import ImportedWindow, ImportSummary, ProposeSummary, Rehomed
 from moola.store.reader import LOCAL
-from moola.store.records import (
-    ImportedWindow,
-    ImportSummary,
-    ProposeSummary,
-    Rehomed,
-    Series,
-)
+from moola.store.records import Series
 from moola.windows import window_uid
 
 LEASE_MINUTES = 10.0
