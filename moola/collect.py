@@ -1,5 +1,6 @@
 """Collect what a run trains on, from the label store or from a label file.
 
+A window has one label, whoever judged it: see `moola.store.standing`.
 Features are computed over the whole series and then cut, so that their running state is warm at
 the first bar of a window. A window that stands alone starts cold, and is counted as such.
 """
@@ -42,7 +43,8 @@ class LabelledWindow:
     bar_start: int
     spans: tuple[Span, ...]
     cut: tuple[tuple[int, int], ...] = ()
-    """Bars ``start..end`` of spans that cross the border: no loss and no metric counts them."""
+    """Bars ``start..end`` that no loss and no metric counts: of spans that cross the border, and of
+    spans that somebody else marked who has not judged this window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +127,14 @@ def _from_store(store: LabelStore, labels: LabelChoice, *, bar_store: BarStore) 
     hashes = {series.series_id: series.content_hash for series in store.series()}
     used: list[LabelledWindow] = []
     left_out: Counter[str] = Counter()
-    for view in store.views():
+    standings = store.standings()
+    for view in standings.views:
         if reason := _left_out(view, labels):
             left_out[reason] += 1
         else:
             used.append(_from_view(view))
+    if standings.disputed:
+        left_out["disputed"] = len(standings.disputed)
     return Gathered(tuple(used), lambda series: bar_store.ohlc(hashes[series]), dict(left_out))
 
 

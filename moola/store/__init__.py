@@ -3,6 +3,7 @@
 ``LabelStore.open("sqlite:///data/moola.db")`` is all there is to it.
 """
 
+from moola.second_look import CATCH, GOLD, REPEAT
 from moola.store.incoming import (
     ImportedSpan,
     ImportedWindow,
@@ -10,7 +11,6 @@ from moola.store.incoming import (
     ProposeSummary,
     Rehomed,
 )
-from moola.store.people import CATCH, GOLD, REPEAT
 from moola.store.reader import LOCAL
 from moola.store.records import (
     SPAN_FIELDS,
@@ -27,6 +27,7 @@ from moola.store.records import (
     WindowRow,
     WindowView,
 )
+from moola.store.standing import Standings
 from moola.store.store import LabelStore
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "Release",
     "Rule",
     "Series",
+    "Standings",
     "StoredSpan",
     "WindowRow",
     "WindowView",

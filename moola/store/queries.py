@@ -54,24 +54,24 @@ def load_views(
     uids: Sequence[str] | None = None,
 ) -> list[WindowView]:
     """Return windows by series and bar, all of them or those of a series or with some ids."""
-    rows = _window_rows(connection, series_id, uids)
+    rows = window_rows(connection, series_id, uids)
     if not rows:
         return []
     series_ids = {row["series_id"] for row in rows}
     only = rows[0]["bar_start"] if len(rows) == 1 else None
     near = {"series_ids": series_ids, "bar_start": only}
-    span_rows = _by_series(live_spans(connection, annotator, **near))
-    proposal_rows = _by_series(_proposal_rows(connection, **near))
+    span_rows = by_series(live_spans(connection, annotator, **near))
+    proposed = by_series(proposal_rows(connection, **near))
     review_rows = _reviews(connection, annotator, rows)
-    names = _aliases(connection, rows)
+    names = load_aliases(connection, rows)
     return [
-        _as_view(
+        as_view(
             row,
             annotator=annotator,
             review=review_rows.get(row["window_uid"]),
             names=names[row["window_uid"]],
             spans_near=in_view(span_rows[row["series_id"]], row["bar_start"]),
-            proposals_near=in_view(proposal_rows[row["series_id"]], row["bar_start"]),
+            proposals_near=in_view(proposed[row["series_id"]], row["bar_start"]),
         )
         for row in rows
     ]
@@ -117,9 +117,10 @@ def resolve(connection: Connection, name: str) -> str:
     raise UnknownWindow(f"A window should have the id or name {name!r}. Found none.")
 
 
-def _window_rows(
-    connection: Connection, series_id: str | None, uids: Sequence[str] | None
+def window_rows(
+    connection: Connection, series_id: str | None = None, uids: Sequence[str] | None = None
 ) -> list[Row]:
+    """Return windows by series and bar, all of them or those of a series or with some ids."""
     query = select(windows).order_by(windows.c.series_id, windows.c.bar_start)
     if series_id is not None:
         query = query.where(windows.c.series_id == series_id)
@@ -130,9 +131,10 @@ def _window_rows(
     return rows if wanted is None else [row for row in rows if row["window_uid"] in wanted]
 
 
-def _proposal_rows(
-    connection: Connection, *, series_ids: set[str], bar_start: int | None
+def proposal_rows(
+    connection: Connection, *, series_ids: set[str], bar_start: int | None = None
 ) -> list[Row]:
+    """Return the proposals of some series by their first bar, or those that touch one view."""
     return _rows(connection, _near(select(proposals), proposals, series_ids, bar_start), proposals)
 
 
@@ -155,7 +157,8 @@ def _rows(connection: Connection, query: Any, table: Any) -> list[Row]:
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def _by_series(rows: list[Row]) -> defaultdict[str, list[Row]]:
+def by_series(rows: list[Row]) -> defaultdict[str, list[Row]]:
+    """Return rows by their series, in their order."""
     grouped: defaultdict[str, list[Row]] = defaultdict(list)
     for row in rows:
         grouped[row["series_id"]].append(row)
@@ -177,7 +180,8 @@ def _reviews(connection: Connection, annotator: str, rows: list[Row]) -> dict[st
     return {row["window_uid"]: dict(row) for row in connection.execute(query).mappings()}
 
 
-def _aliases(connection: Connection, rows: list[Row]) -> defaultdict[str, list[str]]:
+def load_aliases(connection: Connection, rows: list[Row]) -> defaultdict[str, list[str]]:
+    """Return the names of windows by their ids."""
     query = select(aliases.c.window_uid, aliases.c.alias).distinct().order_by(aliases.c.alias)
     if len(rows) <= FEW:
         query = query.where(aliases.c.window_uid.in_([row["window_uid"] for row in rows]))
@@ -187,7 +191,7 @@ def _aliases(connection: Connection, rows: list[Row]) -> defaultdict[str, list[s
     return names
 
 
-def _as_view(
+def as_view(
     row: Row,
     *,
     annotator: str,
@@ -196,6 +200,7 @@ def _as_view(
     spans_near: list[Row],
     proposals_near: list[Row],
 ) -> WindowView:
+    """Return a window with the spans and proposals that touch it, as one layer has it."""
     bar_start = row["bar_start"]
     whole = [span for span in spans_near if lies_inside(span, bar_start)]
     cut = [span for span in spans_near if not lies_inside(span, bar_start)]

@@ -23,6 +23,7 @@ from moola.store.records import (
     WindowRow,
     WindowView,
 )
+from moola.store.standing import Standings, load_standings
 from moola.store.tables import STATE_TABLES, events
 
 LOCAL = "local"
@@ -116,6 +117,15 @@ class StoreReader:
         """Return what every layer decided, of all windows or some."""
         with reading(self._engine) as connection:
             return judging.load_judgements(connection, uids=uids)
+
+    def standings(self) -> Standings:
+        """Return the windows with one label each, whoever made it, and those that are disputed."""
+        with reading(self._engine) as connection:
+            return load_standings(connection, nobody=LOCAL)
+
+    def standing_views(self) -> list[WindowView]:
+        """Return the windows with one label each, or none yet; disputed ones are left out."""
+        return self.standings().views
 
     def layers(self) -> list[str]:
         """Return the layers that hold decisions: people's own, and those with a ``~``."""
