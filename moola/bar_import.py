@@ -41,6 +41,7 @@ class _Incoming:
     key: str
     preview: Preview
     tz_exchange: str | None
+    price_basis: str | None
 
     @property
     def first(self) -> datetime:
@@ -79,7 +80,8 @@ def import_bars(
         If a question is open, rows are at fault, or the bars do not fit the series they extend.
     """
     answers = answers or Answers()
-    name = name or default_name(path, recognise(path), answers)
+    recognition = recognise(path)
+    name = name or default_name(path, recognition, answers)
     with bar_store.writer() as writer:
         inspection = inspect_bars(
             path, answers, take=writer.add, tz_exchange=tz_exchange, progress=progress
@@ -87,7 +89,7 @@ def import_bars(
         preview = _accepted(inspection, path.name, leave_out_refused=leave_out_refused)
         new = _Incoming(
             name=name, source=path.name, key=writer.finish(), preview=preview,
-            tz_exchange=tz_exchange,
+            tz_exchange=tz_exchange, price_basis=recognition.price_basis,
         )  # fmt: skip
         return _take_in(new, writer, store, bar_store)
 
@@ -161,9 +163,7 @@ def _extend(
         key = joined.finish()
         longer = _feed(new, key=key, older=older, n_bars=joined.n_bars)
         with kept_if_used(joined, key, store, bar_store):
-            store.extend_series(  # pyright: ignore
-                older.series_id, longer, op_id=f"extend:{older.series_id}:{key}"
-            )
+            store.extend_series(older.series_id, longer, op_id=f"extend:{older.series_id}:{key}")
     return _report(new, longer, repaired=notes, overlap=overlap)
 
 
@@ -226,6 +226,8 @@ def _feed(
         start_ts=older.start_ts if older else new.first,
         end_ts=new.last,
         source=new.source,
+        tz_exchange=new.tz_exchange,
+        price_basis=new.price_basis,
     )
 
 

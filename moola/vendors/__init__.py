@@ -23,6 +23,7 @@ from moola.vendors.quality import Preview as Preview
 from moola.vendors.reading import default_name as default_name
 from moola.vendors.reading import open_file as open_file
 from moola.vendors.sources import readable
+from moola.vendors.stamps import check_zone
 
 __all__ = [
     "Answers",
@@ -84,6 +85,7 @@ def inspect_bars(
         file = open_file(path)
         complete = file.answered(answers or Answers())
         zone = tz_exchange or complete.tz or "UTC"
+        check_zone(zone)
         inspection = Inspection(bar=complete.bar, zone=zone, where=path.name)
         for chunk in file.chunks(answers or Answers(), progress):
             good = inspection.add(chunk)

@@ -78,6 +78,8 @@ class Recognition:
     known: Answers
     """What the file itself or its vendor's documentation says."""
     questions: tuple[Question, ...] = ()
+    price_basis: str | None = None
+    """What the prices are: bid, ask or mid; None where the file does not say."""
     notes: tuple[str, ...] = ()
     """Sentences on what was understood, for example which of two volumes is taken."""
 

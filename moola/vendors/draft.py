@@ -35,6 +35,8 @@ class Draft:
     """Yields all raw rows, some hundred thousand at a time."""
     known: Answers = field(default_factory=Answers)
     notes: tuple[str, ...] = ()
+    price_basis: str | None = None
+    """What the prices are: bid, ask or mid; None where the file does not say."""
     zones: Mapping[str, str] = field(default_factory=dict)
     """Likely zones of naive stamps, each with what speaks for it."""
     sides: Mapping[StampSide, str] = field(default_factory=dict)

@@ -70,7 +70,8 @@ def find_lean(source: Source, table: TextTable) -> Draft:
             stamp="start", bar=BARS[named[3].lower()] if named else None,
             tz=STOCK_ZONE if whole else None, symbol=symbol.upper(),
         ),
-        zones=ZONES, notes=_notes(is_quote=is_quote, whole=whole),
+        zones=ZONES, price_basis="mid" if is_quote else None,
+        notes=_notes(is_quote=is_quote, whole=whole),
     )  # fmt: skip
 
 

@@ -134,8 +134,14 @@ def find_named(source: Source, table: TextTable) -> Draft:
     notes = vendor.notes if volume else (*vendor.notes, "The file has no volume.")
     return Draft(
         format=vendor.key, title=vendor.title, head=head, chunks=chunks, known=known,
-        notes=notes, zones=vendor.zones,
+        notes=notes, zones=vendor.zones, price_basis=_price_basis(vendor, source),
     )  # fmt: skip
+
+
+def _price_basis(vendor: Vendor, source: Source) -> str | None:
+    """Return the side of the book that Dukascopy names its files after."""
+    side = re.search(r"[_ ](bid|ask)\b", source.stem, re.IGNORECASE)
+    return side[1].lower() if vendor.key == "dukascopy" and side else None
 
 
 def _day_and_clock(header: Sequence[str]) -> tuple[str, str] | None:

@@ -163,7 +163,7 @@ def open_file(path: Path) -> BarFile:
     notes = (*draft.notes, "Newest bars first: read from its end.") if newest_first else draft.notes
     recognition = Recognition(
         format=draft.format, title=draft.title, known=known, questions=tuple(asked.values()),
-        notes=notes,
+        notes=notes, price_basis=draft.price_basis,
     )  # fmt: skip
     return BarFile(path, draft, stamps, recognition, newest_first)
 
