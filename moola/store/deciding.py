@@ -13,6 +13,7 @@ from moola.store import applying, people
 from moola.store.engine import writing
 from moola.store.reader import LOCAL, StoreReader
 from moola.store.records import Answer, Decision, DecisionKind, WindowView
+from moola.store.trouble import BROKEN_RULES, broken_rule
 
 
 class DecisionStore(StoreReader):
@@ -165,12 +166,13 @@ def _answer(
         rev, view = applying.carry_out(
             connection, decision, annotator=annotator, layer=layer, client_id=client_id
         )
-    except MoolaError as error:
+    except (MoolaError, *BROKEN_RULES) as error:
+        # a row that only the database refuses must not stop a client that would send it for ever
         before.rollback()
         return Answer(
             op_id=decision.op_id,
             status="conflict" if isinstance(error, ConflictError) else "refused",
-            message=str(error),
+            message=str(error if isinstance(error, MoolaError) else broken_rule(error)),
             view=applying.window_or_none(connection, decision.window_uid, layer),
         )
     before.commit()

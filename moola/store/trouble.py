@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import URL
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
 
 from moola.exceptions import StoreError, StoreUnavailable
 from moola.store.place import name_of, way_back
@@ -19,7 +19,11 @@ LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, "55P03"}
 FULL = {sqlite3.SQLITE_FULL, "53100"}
 DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, "XX001", "XX002"}
 # the server is not there, is starting or stopping, or has no place left for one more
-AWAY = {None, "57P01", "57P02", "57P03", "53300", "08000", "08003", "08006"}
+AWAY = {"57P01", "57P02", "57P03", "53300", "08000", "08003", "08006"}
+
+
+BROKEN_RULES = (IntegrityError, DataError)
+"""What SQLAlchemy raises when the database refuses a row, not the transaction around it."""
 
 
 @contextmanager
@@ -27,17 +31,24 @@ def plain_errors(url: URL) -> Iterator[None]:
     """Turn what the driver raises into a `StoreError`; the transaction is rolled back by then."""
     try:
         yield
-    except (IntegrityError, DataError) as error:
-        raise StoreError(
-            f"A row should keep the rules of the label store. Found: {_line(error.orig)}."
-        ) from error
+    except BROKEN_RULES as error:
+        raise broken_rule(error) from error
     except DBAPIError as error:
-        raise explain(error.orig, url) from error
+        # what the client itself could not reach the server for carries no code of the server
+        lost = isinstance(error, OperationalError | InterfaceError) and _code(error.orig) is None
+        raise explain(error.orig, url, lost=lost) from error
     except sqlite3.Error as error:
         raise explain(error, url) from error
 
 
-def explain(error: BaseException | None, url: URL) -> StoreError:
+def broken_rule(error: IntegrityError | DataError) -> StoreError:
+    """Return the sentence for a row that the database's own rules refuse."""
+    return StoreError(
+        f"A row should keep the rules of the label store. Found: {_line(error.orig)}."
+    )
+
+
+def explain(error: BaseException | None, url: URL, *, lost: bool = False) -> StoreError:
     """Return the sentence for an error of the driver."""
     code, place = _code(error), name_of(url)
     if code in LOCKED:
@@ -57,7 +68,7 @@ def explain(error: BaseException | None, url: URL) -> StoreError:
             f"The label store {place} should be a sound database. Found it damaged "
             f"({_line(error)}). {way_back(url)}"
         )
-    if code in AWAY and url.get_backend_name() == "postgresql":
+    if lost or code in AWAY:
         return StoreUnavailable(
             f"The database server should answer ({place}). Found: {_line(error)}."
         )

@@ -14,8 +14,8 @@ import pytest
 from psycopg.sql import SQL, Literal
 from sqlalchemy import event
 
-from moola.exceptions import MoolaError, StoreUnavailable
-from moola.store import LabelStore, engine, trouble
+from moola.exceptions import StoreUnavailable
+from moola.store import Decision, LabelStore, engine, trouble
 from tests.store import postgres
 from tests.store.store_desk import FEED, Desk
 
@@ -218,11 +218,24 @@ def test_a_server_that_was_restarted_is_found_again(
     desk.store.close()
 
 
-def test_a_text_too_long_for_its_column_is_a_broken_rule_and_no_crash() -> None:
+# refused by the database alone
+
+
+def test_an_operation_that_only_the_database_refuses_stops_no_other() -> None:
     desk = Desk(postgres.server().new_url())
     desk.store.add_series(FEED, op_id="feed")
-    (uid,) = desk.add_windows(0)
-    with pytest.raises(MoolaError, match="should keep the rules of the label store"):
-        desk.store.flag(uid, rev=0, op_id="flag", annotator="x" * 100)
-    assert desk.store.flag(uid, rev=0, op_id="flag").state == "flagged"
+    one, two = desk.add_windows(0, 300)
+    answers = desk.store.apply(
+        [
+            Decision(op_id="a", kind="flag", window_uid=one, rev=0),
+            Decision(op_id="x" * 300, kind="flag", window_uid=two, rev=0),
+            Decision(op_id="b", kind="set_note", window_uid=two, rev=0, args={"note": "a\0b"}),
+            Decision(op_id="c", kind="flag", window_uid=two, rev=0),
+        ],
+        annotator="ann",
+    )
+    assert [answer.status for answer in answers] == ["done", "refused", "refused", "done"]
+    assert "should keep the rules of the label store" in str(answers[1].message)
+    assert [view.state for view in desk.store.views(annotator="ann")] == ["flagged", "flagged"]
+    assert desk.store.find_damage() == []
     desk.store.close()
