@@ -25,7 +25,7 @@ FLOORS = [
     ["placing", "imported", "extending"],
     ["label_import", "bar_import"],
     ["importing", "proposing", "cutting", "ruling"],
-    ["coverage"],
+    ["coverage", "homes"],
     ["collect", "sample"],
     ["decode", "metrics", "silence", "criteria"],
     ["floors", "calibration", "agreement", "judgement"],
