@@ -10,11 +10,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from moola.bars import BarStore
+from moola.importing import import_labels
+from moola.label_file import write_label_file
 from moola.store import LabelStore
 from moola.ui import incoming
 from moola.workspace import Workspace
 from tests.pages.conftest import OpenPage, shown_text
-from tests.toy_bars import toy_bars
+from tests.toy_bars import label_row, ohlc_of, toy_bars
 
 
 def open_file(app: AppTest, path: Path) -> AppTest:
@@ -227,6 +229,25 @@ def test_a_cut_that_finds_nothing_says_so_in_one_sentence(
     app.text_input(key=f"{key}_session").set_value("half past nine")
     app.button(key=f"{key}_go").click().run()
     assert "like 09:30-16:00" in app.error[0].value
+
+
+def test_windows_that_came_alone_are_offered_their_feed(
+    open_page: OpenPage, empty: Workspace, tmp_path: Path
+) -> None:
+    store, bars = LabelStore.open(empty.store_url), BarStore(empty.bars_dir)
+    rows = [label_row(n, ohlc_of(toy_bars(400)), first=80 * n) for n in (1, 2)]
+    write_label_file(tmp_path / "labels.parquet", rows)
+    import_labels(tmp_path / "labels.parquet", store, bars)
+    assert "2 windows that came alone, without time" in shown_text(open_page(empty, "data"))
+    feed = toy_bars(400).assign(timestamp=_iso(toy_bars(400)))
+    app = open_file(open_page(empty, "data"), written(tmp_path / "NQ.csv", feed))
+    button(app, "Import 400 bars").click().run()
+    assert "2 windows that came alone stand in NQ." in shown_text(app)
+    app.button(key="data_move_home").click().run()
+    assert not app.exception
+    assert "2 windows moved to their feeds with 2 spans" in shown_text(app)
+    assert [row.bar_start for row in store.windows()] == [80, 160]
+    assert "came alone" not in shown_text(app)
 
 
 @pytest.mark.real_bars
