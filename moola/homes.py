@@ -65,7 +65,7 @@ def find_homes(
                     name=item.symbol,
                     feed=feed,
                     bar_start=place.bar_start,
-                    start_ts=None if pd.isna(start) else start.to_pydatetime(),
+                    start_ts=start.to_pydatetime() if isinstance(start, pd.Timestamp) else None,
                 )
             )
         if progress:
