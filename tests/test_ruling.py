@@ -13,6 +13,8 @@ from moola import ruling
 from moola.bars import BarStore
 from moola.cli import main
 from moola.exceptions import ConfigError
+from moola.proposals import RuleParams
+from moola.proposing import propose_series
 from moola.rules import DEFAULT_RULE, Limits, Rule, rule_markdown
 from moola.store import CATCH, Decision, LabelStore
 from moola.workspace import Workspace
@@ -192,3 +194,17 @@ def test_a_rule_without_sense_is_never_published(people: People) -> None:
     with pytest.raises(ConfigError, match="Found pace"):
         people.publish(Rule(rule_version="r2", text_md="Odd.", params={"pace": 3}))
     assert people.store.rules() == []
+
+
+@pytest.mark.parametrize(("published", "version"), [(None, "r1"), (AT_MOST_10, "r2")])
+def test_proposals_carry_the_rule_in_force_when_they_were_made(
+    people: People, published: Rule | None, version: str
+) -> None:
+    if published:
+        people.publish(published)
+    (series,) = people.store.series()
+    loose = RuleParams(move_atr=1.0, pace=0.3, efficiency=0.3)
+    propose_series(series, people.store, people.bars, op_id="propose", params=loose)
+    found = [item.rule_version for view in people.store.views() for item in view.proposals]
+    assert found
+    assert set(found) == {version}

@@ -168,8 +168,9 @@ def score_table(pair: Pair, names: Sequence[str]) -> None:
     """Draw every score of a pair with its interval and what was counted."""
     found = agreement.score(pair)
     first, second = names
+    alike = f"spans, {len(pair.start_diff):,} alike"
     rows = [
-        ("**F1 of expansions**", found["f1"], "score", "spans"),
+        ("**F1 of expansions**", found["f1"], "score", alike),
         (f"of {first}'s, {second} drew", found["recall"], "share", "spans"),
         (f"of {second}'s, {first} drew", found["precision"], "share", "spans"),
         ("**Start**, mean difference", found["start_mae"], "bars", "pairs"),
@@ -185,13 +186,18 @@ def score_table(pair: Pair, names: Sequence[str]) -> None:
     start, end = found["start_median"], found["end_median"]
     if start.n:
         st.caption(
-            f"Half of the starts differ by at most {start.value:g}, of the ends {end.value:g}."
+            f"Median difference: {start.value:g} bars at the start, {end.value:g} at the end."
         )
-    notes = dict.fromkeys(note for _, item, *_ in rows if (note := item.note))
-    for note in notes:
-        st.caption(note)
+    _notes({label.replace("*", ""): item.note for label, item, *_ in rows if item.note})
     with st.expander("How it is counted"):
         st.markdown(f"{HOW_COUNTED}\n\n{SCALE}")
+
+
+def _notes(notes: Mapping[str, str]) -> None:
+    """Draw each sentence once, with the measures that it is about."""
+    for note in dict.fromkeys(notes.values()):
+        labels = [label for label, own in notes.items() if own == note]
+        st.caption(note if len(labels) == len(notes) else f"{', '.join(labels)}: {note}")
 
 
 def _score_row(label: str, item: Estimate, unit: str, counted: str) -> str:
@@ -255,7 +261,7 @@ def trust(found: Found) -> None:
         return
     st.markdown("##### Trust checks", anchors=False)
     head = (
-        "| Person | Agrees with himself: F1 | 95% interval | Kappa | Repeated "
+        "| Person | F1 with own repeats | 95% interval | Kappa | Repeated "
         "| Shifted spans accepted | Seconds a window | Under 0.6 s |\n"
         "|:--|--:|:-:|--:|--:|--:|--:|--:|"
     )

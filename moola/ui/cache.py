@@ -12,19 +12,21 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from moola import bars as bar_files
-from moola import collect, diagnostics, launcher
+from moola import collect, diagnostics, launcher, ruling
 from moola.examples import Examples
 from moola.exceptions import RunError
 from moola.runs import RunFolder
 from moola.schema import WINDOW_LENGTH
-from moola.store import LabelStore, Series, WindowRow
+from moola.store import LOCAL, LabelStore, Series, WindowRow
 from moola.workspace import Workspace
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def store(url: str) -> LabelStore:
-    """Return the label store, opened once for all tabs."""
-    return LabelStore.open(url)
+    """Return the label store, opened once for all tabs; what is drawn there names its rule."""
+    opened = LabelStore.open(url)
+    ruling.ensure_rule(opened, author=LOCAL)
+    return opened
 
 
 def window_rows(url: str) -> list[WindowRow]:
