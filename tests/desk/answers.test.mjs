@@ -61,6 +61,8 @@ test("a conflict keeps both versions until one is chosen", () => {
   const [conflict] = it.state.conflicts;
   assert.deepEqual([conflict.mine.state, conflict.mine.reason], ["rejected", "chop"]);
   assert.equal(it.shown("a").state, "edited");
+  it.answer(it.out[1], theirs, "conflict", "the one before was not taken");
+  assert.deepEqual(it.state.conflicts, [conflict]);
 
   const entries = it.do("resolve", { key: "a", choice: "mine" });
   assert.deepEqual(entries.map((entry) => [entry.op.kind, entry.op.args.reason, entry.op.rev]), [["reject", "chop", 7]]);

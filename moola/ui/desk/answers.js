@@ -104,7 +104,7 @@ function neighbour(state, item, entries) {
 function conflict(state, entry, answer) {
   const open = state.conflicts.find((known) => known.key === entry.key);
   const theirs = answer.item && state.items[entry.key] ? desk.merged({ ...state.items[entry.key], rev: -1 }, answer.item) : answer.item;
-  const mine = open?.mine ?? desk.shown(state, entry.key);
+  const mine = open ? { name: open.name, ...open.mine } : desk.shown(state, entry.key);
   const isMine = (later) => later.key === entry.key;
   let next = { ...state, pending: state.pending.filter((later) => !isMine(later)) };
   for (const later of state.pending.filter(isMine)) next = forgotten(next, later.op.op_id);
@@ -113,7 +113,7 @@ function conflict(state, entry, answer) {
   next = desk.put(next, theirs, entry.key);
   const rest = next.conflicts.filter((known) => known.key !== entry.key);
   const mineOnly = { ...items.decisionPart(mine) };
-  return { ...next, conflicts: [...rest, { key: entry.key, name: mine.name, mine: mineOnly, message: answer.message }] };
+  return { ...next, conflicts: [...rest, { key: entry.key, name: mine.name, mine: mineOnly, message: open?.message ?? answer.message }] };
 }
 
 function refusal(state, entry, answer) {

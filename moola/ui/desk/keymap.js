@@ -11,7 +11,7 @@ export const ACTIONS = [
   action("Decide", "flag", ["F"], "Flag for a second look, next"),
   action("Decide", "defer", ["S"], "Defer, next"),
   action("Decide", "undo", ["Z", "Ctrl+Z"], "Undo, across windows"),
-  action("Decide", "redo", ["Y", "Ctrl+Y", "Ctrl+Shift+Z"], "Redo"),
+  action("Decide", "redo", ["Y", "Ctrl+Y"], "Redo"),
   action("Queue", "next", ["J"], "Next window, no decision", { repeats: true }),
   action("Queue", "previous", ["K"], "Previous window, no decision", { repeats: true }),
   action("Queue", "go_to", ["G"], "Go to a window by its name or id"),
