@@ -218,7 +218,7 @@ export class Chart {
     const seen = items.seen(spans, last);
     this.active = draft ?? seen.find((span) => span.id === scene.active?.id) ?? null;
     const bands = (scene.item.cut ?? []).map((cut) => this.band("cut", cut, "A span that continues outside this window"));
-    for (const ref of scene.refs) if (last === null || ref.end <= last) bands.push(this.band("ref", ref, ref.name));
+    for (const ref of scene.refs) if (last === null || ref.end <= last) bands.push(this.band(`ref ${ref.kind}`, ref, ref.name));
     for (const span of seen) bands.push(this.band(this.kindOf(span), span, geometry.spanText(span)));
     this.under.innerHTML = bands.join("");
     this.drawBadges(seen);
@@ -326,7 +326,7 @@ export class Chart {
       const value = shown ? this.values?.[pane.kind]?.[bar] : null;
       const model = shown && this.scene.model ? this.scene.item.model?.[pane.kind]?.[bar] : null;
       const own = value == null ? "" : pane.kind === "countdown" ? `${value > 0 ? "+" : ""}${value}` : +value.toFixed(2);
-      parts.value.textContent = [own, model == null ? "" : `model ${model.toFixed(pane.kind === "countdown" ? 1 : 2)}`].filter((text) => text !== "").join("   ");
+      parts.value.textContent = [own, model == null ? "" : `model ${model.toFixed(pane.kind === "countdown" ? 1 : 2)}`].filter((text) => text !== "").join(" · ");
     }
   }
 

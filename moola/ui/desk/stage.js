@@ -127,10 +127,10 @@ export class Stage {
   // Dashed: proposals that are not drawn as drafts, and the model's span.
   refs(item, spans, state) {
     const isDrawn = (ref) => spans.some((span) => span.start === ref.start && span.end === ref.end);
-    const proposals = item.proposals.filter((proposal) => !isDrawn(proposal)).map(({ start, end }) => ({ start, end, name: "Proposal" }));
+    const proposals = item.proposals.filter((proposal) => !isDrawn(proposal)).map(({ start, end }) => ({ start, end, kind: "proposal", name: "Proposal" }));
     const { model } = item;
     if (!state.model || !model || model.start === null || model.start < 0) return proposals;
-    return [...proposals, { start: model.start, end: model.end, name: `Model, confidence ${Math.round(100 * model.confidence)} %` }];
+    return [...proposals, { start: model.start, end: model.end, kind: "model", name: `Model, confidence ${Math.round(100 * model.confidence)} %` }];
   }
 
   drawNotice({ notice }) {
