@@ -12,6 +12,7 @@ import os
 import shutil
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -23,10 +24,14 @@ from sqlalchemy import URL
 
 from moola.exceptions import StoreError
 from moola.store.place import BACKUPS, backup_path, backups, name_of, store_file
+from moola.store.tables import SCHEMA_VERSION
 from moola.store.trouble import BUSY_MS, DAMAGED, plain_errors
 
 KEEP_DAYS = 14
 """Plain backups of this many days are kept; those with a reason are left to the user."""
+
+ABANDONED_S = 24 * 3600
+"""A backup that has not been finished after a day never will be."""
 
 _log = logging.getLogger(__name__)
 
@@ -199,10 +204,21 @@ def _check_sound(source: Path) -> None:
     with closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)) as connection:
         (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+        schema = _schema(connection) if {"meta", "event"} <= names else ""
     if found != "ok":
         raise StoreError(f"The backup {source} should be sound. Found: {found}.")
-    if not {"meta", "event"} <= names:
+    if not schema:
         raise StoreError(f"The backup {source} should be a label store. Found another database.")
+    if not schema.isdigit() or int(schema) > int(SCHEMA_VERSION):
+        raise StoreError(
+            f"The backup {source} should have schema {SCHEMA_VERSION} or an older one. Found "
+            f"{schema}: update Moola first."
+        )
+
+
+def _schema(connection: sqlite3.Connection) -> str:
+    found = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+    return str(found[0]) if found else ""
 
 
 def _drop_old(file: Path) -> None:
@@ -211,6 +227,9 @@ def _drop_old(file: Path) -> None:
     for backup in known:
         if backup.day not in kept_days:
             backup.path.unlink(missing_ok=True)
+    for path in (file.parent / BACKUPS).glob(f".{file.stem}-*"):  # of a process that was killed
+        if time.time() - path.stat().st_mtime > ABANDONED_S:
+            path.unlink(missing_ok=True)
 
 
 def _is_damage(error: BaseException) -> bool:

@@ -12,6 +12,7 @@ from moola import sample
 from moola.bars import BarStore
 from moola.exceptions import StoreError
 from moola.store import LabelStore
+from moola.store.place import newest_sound
 from moola.ui import components
 from moola.workspace import Workspace
 
@@ -57,9 +58,13 @@ def _unfinished(workspace: Workspace) -> Path:
 
 
 def is_empty(workspace: Workspace) -> bool:
-    """Return whether nobody has used this workspace; a database of one's own is never filled."""
-    is_new = not (workspace.root / "moola.db").exists() or _unfinished(workspace).exists()
-    return workspace.database_url is None and is_new
+    """Return whether nobody has used this workspace; a database of one's own is never filled.
+
+    A store that is gone but has backups was lost: it is to be restored, not replaced by a sample.
+    """
+    file = workspace.root / "moola.db"
+    is_new = not file.exists() and newest_sound(file) is None
+    return workspace.database_url is None and (is_new or _unfinished(workspace).exists())
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -90,6 +91,18 @@ def test_many_backups_of_one_day_push_no_other_day_out(
     with day(monkeypatch, 40_000):
         LabelStore.open(sqlite_desk.url).close()
     assert len(names(sqlite_desk)) == 22
+
+
+def test_what_a_killed_backup_left_is_cleared_away(
+    sqlite_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder(sqlite_desk).mkdir()
+    old, fresh = (folder(sqlite_desk) / f".moola-20240101T00000{n}Z.db.7-7" for n in (0, 1))
+    for path in (old, fresh):
+        path.write_bytes(b"half a store")
+    os.utime(old, (0, 0))
+    LabelStore.open(sqlite_desk.url).close()
+    assert (old.exists(), fresh.exists()) == (False, True)
 
 
 def test_a_store_that_stays_open_over_night_is_backed_up_too(
@@ -190,6 +203,16 @@ def test_a_backup_that_is_none_replaces_nothing(sqlite_desk: Desk, spoil, messag
     with pytest.raises(StoreError, match=message):
         backup.restore(make_url(sqlite_desk.url), path)
     assert content(sqlite_desk.url) == before
+
+
+def test_a_backup_of_a_newer_moola_replaces_nothing(sqlite_desk: Desk) -> None:
+    path = backup.back_up(make_url(sqlite_desk.url))
+    sqlite_desk.store.close()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE meta SET value = '99'")
+    with pytest.raises(StoreError, match="Found 99: update Moola first"):
+        backup.restore(make_url(sqlite_desk.url), path)
+    assert len(sqlite_desk.store.series()) == 1
 
 
 def test_a_server_is_left_to_its_own_tools() -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 import time
 from collections import Counter
+from contextlib import closing
 from itertools import islice
 
 import pytest
 
-from moola.store import LabelStore
-from tests.store import postgres
+from moola.store import LabelStore, place
+from tests.store import old_stores, postgres
 from tests.store.store_desk import FEED, Desk
-from tests.store.writing import acknowledged, content, plan, send, writer
+from tests.store.writing import acknowledged, content, opener, plan, send, writer
 
 PERSON = "ann"
 BAR_STARTS = range(0, 880, 110)
@@ -99,6 +101,29 @@ def test_nothing_is_lost_or_doubled_when_the_server_itself_crashes(
     operations = [decision.op_id for decision in islice(plan(uids, PERSON), N_IN_CRASHES)]
     assert rest == operations[60:]
     check(desk, uids, operations, N_IN_CRASHES, server.new_url())
+
+
+@pytest.mark.slow
+def test_an_upgrade_that_is_killed_leaves_an_old_store_or_a_new_one(tmp_path) -> None:
+    chance = random.Random(7)
+    found = Counter[str]()
+    for number in range(10):
+        file = tmp_path / str(number) / "moola.db"
+        file.parent.mkdir()
+        url = f"sqlite:///{file}"
+        old_stores.write(url, "1")
+        with opener(url) as process:
+            while not place.backups(file) and process.is_alive():
+                time.sleep(0.001)
+            time.sleep(chance.uniform(0, 0.15))  # the upgrade begins when its backup is there
+            process.kill()
+        with closing(sqlite3.connect(file)) as connection:
+            found[connection.execute("SELECT value FROM meta").fetchone()[0]] += 1
+        store = LabelStore.open(url)
+        assert store.find_damage() == []
+        assert store.version() == len(old_stores.rows("1")["event"])
+        store.close()
+    print(f"schemas found after the kill: {dict(found)}")
 
 
 def test_the_newest_writer_of_a_store_sees_what_every_one_before_it_wrote(store_url: str) -> None:

@@ -105,6 +105,18 @@ def writer(
         receiving.close()
 
 
+@contextmanager
+def opener(url: str) -> Iterator[BaseProcess]:
+    """Run a process that opens a store, and upgrades it if it is old."""
+    process = _forkserver().Process(target=LabelStore.open, args=(url,), daemon=True)
+    process.start()
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.join()
+
+
 def acknowledged(receiving: Connection) -> list[str]:
     """Return the ids of the operations acknowledged so far; all must be done."""
     found = []
@@ -132,5 +144,6 @@ def _spans(view: WindowView) -> list[tuple[object, ...]]:
 @cache
 def _forkserver() -> Any:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, "sqlalchemy.dialects.postgresql.psycopg"])
+    drivers = ["sqlalchemy.dialects.postgresql.psycopg", "alembic.op", "alembic.script"]
+    context.set_forkserver_preload([__name__, *drivers])
     return context
