@@ -35,6 +35,8 @@ class RefusedRow:
 
     row: int
     reason: str
+    against: int | None = None
+    """The row that says otherwise about the same bars; 0 where the store does."""
 
     def __str__(self) -> str:
         return f"row {self.row}: {self.reason}"

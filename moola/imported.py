@@ -22,7 +22,7 @@ WriteBars = Callable[[pd.DataFrame], str]
 class ImportReport:
     """What an import found and wrote."""
 
-    kind: Literal["bars", "labels"]
+    kind: Literal["bars", "labels", "events"]
     n_rows: int
     n_windows: int = 0
     n_spans: int = 0
@@ -47,6 +47,8 @@ class ImportReport:
             text = f"{self.n_added:,} bars added to series {self.series_ids[0]}"
         elif self.kind == "bars":
             text = f"{self.n_rows:,} bars as series {self.series_ids[0]}"
+        elif self.kind == "events":
+            text = f"{self.n_rows:,} events, every table rebuilt from them"
         else:
             text = (
                 f"{self.n_rows:,} rows: {self.n_spans:,} spans in {self.n_windows:,} windows, "

@@ -1,9 +1,10 @@
-"""Import label files: checked as a whole, then written as a whole or not at all."""
+"""Import label files: tried out first, then written as a whole or not at all."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -11,90 +12,269 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from moola.bars import BarStore, tick_size
-from moola.imported import ImportReport, WriteBars, nothing_left_behind
-from moola.label_file import LabelRow, read_label_file
-from moola.placing import Place, place_rows
+from moola import label_formats
+from moola.bars import BarStore, content_hash, tick_size
+from moola.exceptions import RefusedRow
+from moola.imported import ImportReport, nothing_left_behind
+from moola.label_formats import LabelFile, SpanRecord, event_log
+from moola.label_plan import Draft, PlacedWindow, draft, shift_sentence
+from moola.placing import Placer
 from moola.schema import PRICE_COLUMNS
-from moola.store import ImportedSpan, ImportedWindow, LabelStore, Series
+from moola.store import (
+    LOCAL,
+    ImportedProposal,
+    ImportedSpan,
+    ImportedWindow,
+    ImportSummary,
+    LabelStore,
+    Series,
+)
+from moola.tables import refuse_rows
+
+SHOWN_ROWS = 20
 
 
-def import_labels(path: Path, store: LabelStore, bar_store: BarStore) -> ImportReport:
-    """Import a label file; its windows are found in the feeds by their bars, else stand alone."""
-    rows = read_label_file(path)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    known = {item.series_id: item for item in store.series()}
-    places = place_rows(rows, store, bar_store)
-    with nothing_left_behind(store, bar_store) as write:
-        owners = {
-            place.series_id: known.get(place.series_id) or _alone(place, row, write, path.name)
-            for row, place in zip(rows, places, strict=True)
-        }
-        summary = store.import_labels(
-            _as_windows(rows, places, owners, times=_start_times(owners, bar_store)),
-            op_id=f"import-labels:{digest}",
-            # a later file of this name may give the same ids to other windows
-            source=f"{path.name}#{digest[:8]}",
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LabelPlan:
+    """What an import of labels would do; nothing has been written."""
+
+    file: str
+    format: str
+    title: str
+    layer: str
+    n_rows: int
+    refused: tuple[RefusedRow, ...]
+    repaired: tuple[str, ...]
+    windows: tuple[PlacedWindow, ...]
+    summary: ImportSummary
+
+    @property
+    def n_refused(self) -> int:
+        """Rows of the file that are refused, for whatever reason."""
+        return len({row.row for row in self.refused})
+
+    @property
+    def n_ok(self) -> int:
+        """Rows that come in as they are."""
+        return max(0, self.n_rows - self.n_refused - self.n_repaired)
+
+    @property
+    def n_repaired(self) -> int:
+        """Rows that needed care but were not refused."""
+        return sum(note.startswith("row ") for note in self.repaired)
+
+    @property
+    def contradictions(self) -> tuple[RefusedRow, ...]:
+        """Rows that say otherwise than another row, or the store, about the same bars."""
+        return tuple(row for row in self.refused if row.against is not None)
+
+    @property
+    def n_cold(self) -> int:
+        """Windows that stand alone: their features start without the bars before."""
+        return sum(window.place.is_alone for window in self.windows)
+
+    @property
+    def shifted(self) -> tuple[PlacedWindow, ...]:
+        """Windows that do not lie where something else says they do, or lie near another."""
+        return tuple(item for item in self.windows if item.shift is not None and item.shift.bars)
+
+    def __str__(self) -> str:
+        n_matched = len(self.windows) - self.n_cold
+        lines = [
+            f"{self.file}: {self.title}, {self.n_rows:,} rows: {self.n_ok:,} ok, "
+            f"{self.n_repaired:,} repaired, {self.n_refused:,} refused",
+            f"{len(self.windows):,} windows ({self.summary.n_new_windows:,} new), "
+            f"{self.summary.n_new_spans:,} new spans; {n_matched:,} windows in imported bars, "
+            f"{self.n_cold:,} alone (cold)",
+            *_listed("contradicts", self.contradictions),
+            *_listed("refused", [row for row in self.refused if row.against is None]),
+            *_listed("repaired", self.repaired),
+            *_listed("shifted", [f"{item.names[0]}: {item.shift}" for item in self.shifted]),
+        ]
+        if sentence := shift_sentence(self.windows):
+            lines.append(sentence)
+        lines.append(
+            "Refused rows block the import: mend or remove them."
+            if self.refused
+            else "Nothing was written: this was a dry run."
         )
-    n_cold = sum(place.is_alone for place in set(places))
+        return "\n".join(lines)
+
+
+def plan_labels(
+    path: Path,
+    store: LabelStore,
+    bar_store: BarStore,
+    *,
+    layer: str = LOCAL,
+    series: str | None = None,
+) -> LabelPlan:
+    """Return what importing a label file into a layer would do, without writing anything."""
+    file = label_formats.read(path)
+    drafted, imported = _prepare(file, path, store, bar_store, layer=layer, series=series)
+    summary, against_store = store.try_labels(
+        imported, op_id=_op_id(file, layer, series), source=_source(path, file), annotator=layer
+    )
+    refused = {(row.row, row.reason): row for row in (*drafted.refused, *against_store)}
+    return LabelPlan(
+        file=path.name,
+        format=file.format,
+        title=next(item.title for item in label_formats.READERS if item.key == file.format),
+        layer=layer,
+        n_rows=file.n_rows,
+        refused=tuple(sorted(refused.values(), key=lambda row: row.row)),
+        repaired=(*drafted.repaired, *summary.repaired),
+        windows=drafted.windows,
+        summary=summary,
+    )
+
+
+def import_labels(
+    path: Path,
+    store: LabelStore,
+    bar_store: BarStore,
+    *,
+    layer: str = LOCAL,
+    series: str | None = None,
+) -> ImportReport:
+    """Import a label file into a layer; its windows are found by their bars, else stand alone.
+
+    Raises
+    ------
+    ImportRefused
+        If one row breaks a rule or contradicts another or the store; nothing is written then.
+    """
+    file = label_formats.read(path)
+    drafted, imported = _prepare(file, path, store, bar_store, layer=layer, series=series)
+    refuse_rows(drafted.refused, file.n_rows, path.name)
+    with nothing_left_behind(store, bar_store) as write:
+        for window in drafted.windows:
+            if window.place.is_alone and window.record.ohlc is not None:
+                write(_bars_of(window.record.ohlc))
+        summary = store.import_labels(
+            imported,
+            op_id=_op_id(file, layer, series),
+            source=_source(path, file),
+            annotator=layer,
+        )
+    n_cold = sum(window.place.is_alone for window in drafted.windows)
     return ImportReport(
         kind="labels",
-        n_rows=len(rows),
+        n_rows=file.n_rows,
         n_windows=summary.n_windows,
         n_spans=summary.n_spans,
         n_matched=summary.n_windows - n_cold,
         n_cold=n_cold,
-        series_ids=tuple(sorted(owners)),
-        repaired=summary.repaired,
+        series_ids=tuple(sorted({window.place.series_id for window in drafted.windows})),
+        repaired=(*drafted.repaired, *summary.repaired),
         already_there=summary.already_there,
     )
 
 
-def _as_windows(
-    rows: Sequence[LabelRow],
-    places: Sequence[Place],
-    owners: Mapping[str, Series],
+def restore_log(path: Path, store: LabelStore) -> ImportReport:
+    """Rebuild an empty store from an event log, bit for bit."""
+    rows = event_log.read(path)
+    store.restore_log(rows)
+    series = store.series()
+    return ImportReport(
+        kind="events", n_rows=len(rows), series_ids=tuple(item.series_id for item in series)
+    )
+
+
+def _prepare(
+    file: LabelFile,
+    path: Path,
+    store: LabelStore,
+    bar_store: BarStore,
     *,
-    times: Mapping[str, pd.Series],
-) -> list[ImportedWindow]:
-    rows_of: dict[Place, list[LabelRow]] = {}
-    for row, place in zip(rows, places, strict=True):
-        rows_of.setdefault(place, []).append(row)
-    return [
-        ImportedWindow(
-            series=owners[place.series_id],
-            bar_start=place.bar_start,
-            start_ts=_time(times[place.series_id], place.bar_start)
-            if place.series_id in times
-            else None,
-            aliases=tuple(dict.fromkeys(row.window_id for row in own)),
-            spans=tuple(
-                ImportedSpan(start=row.start, end=row.end, type=row.type, row=row.row)
-                for row in own
-            ),
-        )
-        for place, own in rows_of.items()
-    ]
+    layer: str,
+    series: str | None,
+) -> tuple[Draft, list[ImportedWindow]]:
+    placer = Placer(store, bar_store, series=series)
+    drafted = draft(file, placer, store.windows(annotator=layer))
+    times = _Times(bar_store)
+    return drafted, [_as_imported(window, placer, times, path.name) for window in drafted.windows]
 
 
-def _start_times(owners: Mapping[str, Series], bar_store: BarStore) -> dict[str, pd.Series]:
-    return {
-        name: pd.Series(bar_store.read(owner.content_hash)["timestamp"])
-        for name, owner in owners.items()
-        if owner.kind == "feed"
-    }
+def _as_imported(
+    window: PlacedWindow, placer: Placer, times: _Times, source: str
+) -> ImportedWindow:
+    record, place = window.record, window.place
+    owner = placer.known.get(place.series_id) or _alone(window, source)
+    return ImportedWindow(
+        series=owner,
+        bar_start=place.bar_start,
+        start_ts=times.of(owner, place.bar_start),
+        aliases=tuple(name for name in window.names if name != window.window_uid),
+        spans=tuple(_imported_span(span) for span in record.spans),
+        proposals=tuple(
+            ImportedProposal(
+                start=item.start,
+                end=item.end,
+                type=item.type,
+                score=item.score,
+                source=item.source,
+                direction=item.direction,
+                proposal_id=item.proposal_id,
+            )
+            for item in record.proposals
+        ),
+        state=record.state,
+        reason=record.reason,
+        note=record.note,
+        mode=record.mode,
+        seconds=record.seconds,
+        decided_at=record.decided_at,
+        row=record.row,
+    )
 
 
-def _alone(place: Place, row: LabelRow, write: WriteBars, source: str) -> Series:
-    """Return the series of a window that is in no feed, with its bars written."""
+def _imported_span(span: SpanRecord) -> ImportedSpan:
+    return ImportedSpan(
+        start=span.start,
+        end=span.end,
+        type=span.type,
+        row=span.row,
+        direction=span.direction,
+        grade=span.grade,
+        confidence=span.confidence,
+        start_range=span.start_range,
+        end_range=span.end_range,
+        pre_start=span.pre_start,
+        rule_version=span.rule_version,
+        origin=span.origin,
+        span_id=span.span_id,
+    )
+
+
+class _Times:
+    """Start times of windows; the bars of a feed are read once."""
+
+    def __init__(self, bar_store: BarStore) -> None:
+        self._bar_store = bar_store
+        self._known: dict[str, pd.Series] = {}
+
+    def of(self, owner: Series, bar: int) -> datetime | None:
+        """Return the time of a bar; a window that came alone has none and is given none."""
+        if owner.start_ts is None:
+            return None
+        if owner.series_id not in self._known:
+            frame = self._bar_store.read(owner.content_hash)
+            self._known[owner.series_id] = pd.Series(frame["timestamp"])
+        return self._known[owner.series_id].iloc[bar].to_pydatetime()
+
+
+def _alone(window: PlacedWindow, source: str) -> Series:
+    """Return the series of a window that is in no feed; its bars are not written yet."""
+    ohlc = np.asarray(window.record.ohlc, np.float64)
     return Series(
-        series_id=place.series_id,
+        series_id=window.place.series_id,
         kind="window",
         symbol=Path(source).stem,
         bar=None,
-        tick_size=tick_size(row.ohlc),
-        content_hash=write(_bars_of(row.ohlc)),
-        n_bars=len(row.ohlc),
+        tick_size=tick_size(ohlc),
+        content_hash=content_hash(_bars_of(ohlc)),
+        n_bars=len(ohlc),
         start_ts=None,
         end_ts=None,
         source=source,
@@ -108,5 +288,23 @@ def _bars_of(ohlc: NDArray[np.float64]) -> pd.DataFrame:
     return frame.assign(volume=np.nan)
 
 
-def _time(times: pd.Series, bar: int) -> datetime:
-    return times.iloc[bar].to_pydatetime()
+def _digest(file: LabelFile) -> str:
+    whole = hashlib.sha256()
+    for path in file.files:
+        whole.update(path.read_bytes())
+    return whole.hexdigest()
+
+
+def _op_id(file: LabelFile, layer: str, series: str | None) -> str:
+    parts = ["import-labels", _digest(file), "" if layer == LOCAL else layer, series or ""]
+    return ":".join(part for part in parts if part)
+
+
+def _source(path: Path, file: LabelFile) -> str:
+    """Return where names count: a later file of this name may give the same ids to others."""
+    return f"{path.name}#{_digest(file)[:8]}"
+
+
+def _listed(word: str, items: Sequence[object]) -> list[str]:
+    more = [f"  {word}: {len(items) - SHOWN_ROWS:,} more"] if len(items) > SHOWN_ROWS else []
+    return [f"  {word}: {item}" for item in items[:SHOWN_ROWS]] + more

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -77,11 +77,16 @@ def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 
 def write_parquet(table: pa.Table, path: Path) -> None:
     """Write a Parquet file under a temporary name, then rename it."""
+    write_file(path, lambda file: pq.write_table(table, file))
+
+
+def write_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Give `write` an open file of another name, then rename it: a whole file or none."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
-            pq.write_table(table, file)
+            write(file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

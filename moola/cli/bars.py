@@ -13,15 +13,16 @@ from typing import Any
 from tqdm import tqdm
 
 from moola import importing, proposals, vendors
-from moola.cli import options
+from moola.cli import labels_in, options
 from moola.proposing import propose_series
 from moola.workspace import Workspace
 
 
 def _add_import(verb: argparse.ArgumentParser) -> None:
-    """Import labels, or bars in the format of any vendor, and say what was found in them."""
+    """Import bars in the format of any vendor, labels, or an event log, and say what was found."""
     verb.add_argument("file", type=Path, metavar="FILE")
     _add_bar_options(verb)
+    labels_in.add_options(verb)
     verb.set_defaults(handler=_import)
 
 
@@ -42,9 +43,8 @@ def _add_bar_options(verb: argparse.ArgumentParser) -> None:
 
 
 def _import(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
-    if importing.holds_labels(args.file):
-        report = importing.import_labels(args.file, *options.open_workspace(workspace))
-        return report, str(report)
+    if labels_in.is_for(args.file):
+        return labels_in.run(args, workspace)
     return _import_bars(args.file, args, workspace)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,12 @@ from numpy.typing import NDArray
 from moola.bar_rules import check_prices
 from moola.exceptions import RefusedRow, SchemaError
 from moola.schema import (
+    CONFIDENCES,
+    GRADES,
     REJECT_REASONS,
     SPAN_TYPES,
     WINDOW_LENGTH,
+    Confidence,
     Direction,
     Grade,
     RejectReason,
@@ -31,7 +34,7 @@ from moola.schema import (
     check_span,
 )
 
-GRADES: tuple[Grade, ...] = get_args(Grade)
+Origin = Literal["human", "accepted", "edited", "import"]
 BAD_GRADE = "D"
 OFFSET = re.compile(r"(?P<base>.+)_offset(?P<bars>[+-]\d+)")
 MISSING = {"", "nan", "none", "null"}
@@ -50,12 +53,12 @@ class SpanRecord:
     type: SpanType
     direction: Direction | None = None
     grade: Grade | None = None
-    confidence: int | None = None
+    confidence: Confidence | None = None
     start_range: tuple[int, int] | None = None
     end_range: tuple[int, int] | None = None
     pre_start: int | None = None
     rule_version: str | None = None
-    origin: str = "import"
+    origin: Origin = "import"
     span_id: str | None = None
 
 
@@ -120,6 +123,8 @@ class LabelFile:
     format: str
     n_rows: int
     windows: tuple[WindowRecord, ...]
+    files: tuple[Path, ...]
+    """Every file that was read: the same ones again are the same import."""
     refused: tuple[RefusedRow, ...] = ()
     repaired: tuple[str, ...] = ()
     """Sentences about what needed care but was not refused."""
@@ -221,14 +226,15 @@ def direction_of(value: Any) -> Direction | None:
     raise SchemaError(f"direction should be up or down. Found {value!r}")
 
 
-def confidence_of(value: Any) -> int | None:
+def confidence_of(value: Any) -> Confidence | None:
     """Return a confidence from 1 to 3, None where there is none."""
     if is_missing(value):
         return None
     number = whole_number(value, "confidence")
-    if not 1 <= number <= 3:
-        raise SchemaError(f"confidence should be 1, 2 or 3. Found {number}")
-    return number
+    for known in CONFIDENCES:
+        if number == known:
+            return known
+    raise SchemaError(f"confidence should be 1, 2 or 3. Found {number}")
 
 
 def reject_reason(value: Any) -> tuple[RejectReason, str]:

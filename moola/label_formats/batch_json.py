@@ -28,7 +28,7 @@ from moola.label_formats._base import (
     whole_number,
     window_quality,
 )
-from moola.label_formats._text import head, read_json
+from moola.label_formats.text import head, read_json
 
 LISTS = ("windows", "annotations", "items", "data")
 QUALITY = ("window_quality", "quality_grade")
@@ -66,6 +66,7 @@ def read(path: Path) -> LabelFile:
             )
     return LabelFile(
         format="batch",
+        files=(path,),
         n_rows=len(found),
         windows=tuple(windows),
         refused=tuple(refused),

@@ -20,7 +20,7 @@ from moola.label_formats._base import (
     text_name,
     whole_number,
 )
-from moola.label_formats._text import header, read_csv
+from moola.label_formats.text import header, read_csv
 from moola.schema import WINDOW_LENGTH
 
 COLUMNS = ("window_id", "raw_start_idx", "raw_end_idx", "reason")
@@ -42,7 +42,11 @@ def read(path: Path) -> LabelFile:
         except SchemaError as error:
             refused.append(RefusedRow(number, as_clause(error)))
     return LabelFile(
-        format="blacklist", n_rows=len(rows), windows=tuple(windows), refused=tuple(refused)
+        format="blacklist",
+        files=(path,),
+        n_rows=len(rows),
+        windows=tuple(windows),
+        refused=tuple(refused),
     )
 
 

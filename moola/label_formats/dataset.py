@@ -29,6 +29,7 @@ VERSION = 1
 WINDOW_SCHEMA = pa.schema(
     [
         ("window_uid", pa.string()),
+        ("layer", pa.string()),
         ("series_id", pa.string()),
         ("bar_start", pa.int64()),
         ("start_ts", pa.string()),
@@ -47,6 +48,7 @@ WINDOW_SCHEMA = pa.schema(
 SPAN_SCHEMA = pa.schema(
     [
         ("span_id", pa.string()),
+        ("layer", pa.string()),
         ("series_id", pa.string()),
         ("seq_start", pa.int64()),
         ("seq_end", pa.int64()),
@@ -120,23 +122,28 @@ def read_rows(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]
 
 
 def read(path: Path) -> LabelFile:
-    """Read a whole dataset; a span goes to every window that holds it."""
+    """Read a whole dataset; a span goes to every window of its layer that holds it."""
     folder = path if path.is_dir() else path.parent
     read_manifest(folder)
     window_rows, span_rows = read_rows(folder)
-    of_series: dict[str, list[tuple[int, Mapping[str, Any]]]] = {}
+    of_series: dict[tuple[str | None, str], list[tuple[int, Mapping[str, Any]]]] = {}
     for number, span in enumerate(span_rows, start=1):
-        of_series.setdefault(span["series_id"], []).append((number, span))
+        of_series.setdefault((span["layer"], span["series_id"]), []).append((number, span))
     held: set[int] = set()
     windows = [
-        _window(number, row, of_series.get(row["series_id"], []), held)
+        _window(number, row, of_series.get((row["layer"], row["series_id"]), []), held)
         for number, row in enumerate(window_rows, start=1)
     ]
     windows = [
-        _with_cut(window, row, of_series.get(row["series_id"], []), held)
+        _with_cut(window, row, of_series.get((row["layer"], row["series_id"]), []), held)
         for window, row in zip(windows, window_rows, strict=True)
     ]
-    return LabelFile(format="dataset", n_rows=len(window_rows), windows=tuple(windows))
+    return LabelFile(
+        format="dataset",
+        files=(folder / MANIFEST,),
+        n_rows=len(window_rows),
+        windows=tuple(windows),
+    )
 
 
 def _window(

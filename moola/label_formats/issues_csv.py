@@ -7,7 +7,7 @@ from pathlib import Path
 
 from moola.exceptions import RefusedRow, SchemaError
 from moola.label_formats._base import LabelFile, Reader, WindowRecord, as_clause, text_name
-from moola.label_formats._text import header, one_of, read_csv
+from moola.label_formats.text import header, one_of, read_csv
 
 ISSUE = ("is_label_issue", "is_issue")
 SCORE = ("label_score", "label_quality", "label_quality_score")
@@ -36,6 +36,7 @@ def read(path: Path) -> LabelFile:
     told = (f"{n_fine:,} rows are no issue and change nothing",) if n_fine else ()
     return LabelFile(
         format="issues",
+        files=(path,),
         n_rows=len(rows),
         windows=tuple(windows),
         refused=tuple(refused),

@@ -11,11 +11,12 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from moola.exceptions import ImportRefused, RefusedRow, SchemaError
 from moola.label_formats._base import (
     LabelFile,
+    Origin,
     ProposalRecord,
     Reader,
     SpanRecord,
@@ -32,13 +33,20 @@ from moola.label_formats._base import (
     text_name,
     whole_number,
 )
-from moola.label_formats._text import head, read_json
-from moola.schema import PRICE_COLUMNS, REVIEW_STATES, WINDOW_LENGTH, ReviewMode, ReviewState
+from moola.label_formats.text import head, read_json
+from moola.schema import (
+    PRICE_COLUMNS,
+    REVIEW_MODES,
+    REVIEW_STATES,
+    WINDOW_LENGTH,
+    ReviewMode,
+    ReviewState,
+)
 
 REGION = "timeserieslabels"
 NAMES = ("window_uid", "window_id", "window")
 RANGES = ("start_range", "end_range")
-MODES: tuple[ReviewMode, ...] = ("normal", "blind", "catch", "repeat")
+ORIGINS: tuple[Origin, ...] = get_args(Origin)
 
 
 def recognises(path: Path) -> bool:
@@ -63,7 +71,11 @@ def read(path: Path) -> LabelFile:
         except SchemaError as error:
             refused.append(RefusedRow(number, as_clause(error)))
     return LabelFile(
-        format="label-studio", n_rows=len(tasks), windows=tuple(windows), refused=tuple(refused)
+        format="label-studio",
+        files=(path,),
+        n_rows=len(tasks),
+        windows=tuple(windows),
+        refused=tuple(refused),
     )
 
 
@@ -159,7 +171,7 @@ def _span(
         end_range=_range(more.get("end_range"), "end_range"),
         pre_start=None if more.get("pre_start") is None else int(more["pre_start"]),
         rule_version=more.get("rule_version"),
-        origin=more.get("origin") or "import",
+        origin=_origin(more.get("origin")),
         span_id=region.get("id"),
     )
 
@@ -232,10 +244,17 @@ def _text(result: Sequence[Mapping[str, Any]], name: str) -> str:
 
 
 def _mode(value: str | None) -> ReviewMode:
-    for known in MODES:
+    for known in REVIEW_MODES:
         if value == known:
             return known
     return "normal"
+
+
+def _origin(value: Any) -> Origin:
+    for known in ORIGINS:
+        if value == known:
+            return known
+    return "import"
 
 
 def _range(value: Any, name: str) -> tuple[int, int] | None:

@@ -6,7 +6,7 @@ quality_grade, expansion_count``. The count is held against the JSON files of th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from moola.label_formats._base import (
     whole_number,
     window_quality,
 )
-from moola.label_formats._text import header, read_csv, read_json
+from moola.label_formats.text import header, read_csv, read_json
 
 LAYOUTS = (("window_quality", "num_expansions"), ("quality_grade", "expansion_count"))
 
@@ -46,7 +46,8 @@ def read(path: Path) -> LabelFile:
             "A master index should have the columns window_id, window_quality, num_expansions or "
             f"window_id, quality_grade, expansion_count. Found {', '.join(rows[0])} ({path.name})."
         )
-    known = _annotations(path)
+    batches = [file for file in sorted(path.parent.glob("*.json")) if batch_json.recognises(file)]
+    known = _annotations(batches)
     windows: list[WindowRecord] = []
     refused: list[RefusedRow] = []
     for number, row in enumerate(rows, start=1):
@@ -55,18 +56,21 @@ def read(path: Path) -> LabelFile:
         except SchemaError as error:
             refused.append(RefusedRow(number, as_clause(error)))
     return LabelFile(
-        format="index", n_rows=len(rows), windows=tuple(windows), refused=tuple(refused)
+        format="index",
+        files=(path, *batches),
+        n_rows=len(rows),
+        windows=tuple(windows),
+        refused=tuple(refused),
     )
 
 
-def _annotations(path: Path) -> dict[str, Mapping[str, Any]]:
-    """Return the windows of every batch file in the folder, by name."""
-    found: dict[str, Mapping[str, Any]] = {}
-    for file in sorted(path.parent.glob("*.json")):
-        if batch_json.recognises(file):
-            for values in batch_json.list_windows(read_json(file), file):
-                found[str(values.get("window_id")).strip()] = values
-    return found
+def _annotations(batches: Sequence[Path]) -> dict[str, Mapping[str, Any]]:
+    """Return the windows of the batch files, by name."""
+    return {
+        str(values.get("window_id")).strip(): values
+        for file in batches
+        for values in batch_json.list_windows(read_json(file), file)
+    }
 
 
 def _window(

@@ -32,6 +32,7 @@ def read(path: Path) -> LabelFile:
     )
     return LabelFile(
         format="source",
+        files=(path,),
         n_rows=len(rows) + len(refused),
         windows=windows,
         refused=tuple(refused),

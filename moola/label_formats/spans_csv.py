@@ -31,7 +31,7 @@ from moola.label_formats._base import (
     whole_number,
     window_quality,
 )
-from moola.label_formats._text import header, one_of, read_csv
+from moola.label_formats.text import header, one_of, read_csv
 from moola.schema import WINDOW_LENGTH
 
 WINDOW = ("window_uid", "window_id", "window")
@@ -70,7 +70,11 @@ def read(path: Path) -> LabelFile:
         except SchemaError as error:
             refused.append(RefusedRow(number, as_clause(error)))
     return LabelFile(
-        format="spans", n_rows=len(rows), windows=merge_windows(windows), refused=tuple(refused)
+        format="spans",
+        files=(path,),
+        n_rows=len(rows),
+        windows=merge_windows(windows),
+        refused=tuple(refused),
     )
 
 

@@ -25,7 +25,7 @@ from moola.label_formats._base import (
     is_missing,
     span_type,
 )
-from moola.label_formats._text import header, read_csv
+from moola.label_formats.text import header, read_csv
 from moola.schema import WINDOW_LENGTH, SpanType
 
 COLUMNS = ("series", "timestamp", "value", "label")
@@ -62,7 +62,11 @@ def read(path: Path) -> LabelFile:
         refused += at_fault
         windows += [] if at_fault else _windows(name, run)
     return LabelFile(
-        format="trainset", n_rows=len(rows), windows=tuple(windows), refused=tuple(refused)
+        format="trainset",
+        files=(path,),
+        n_rows=len(rows),
+        windows=tuple(windows),
+        refused=tuple(refused),
     )
 
 

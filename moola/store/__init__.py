@@ -5,6 +5,7 @@
 
 from moola.second_look import CATCH, GOLD, REPEAT
 from moola.store.incoming import (
+    ImportedProposal,
     ImportedSpan,
     ImportedWindow,
     ImportSummary,
@@ -40,6 +41,7 @@ __all__ = [
     "Decision",
     "Event",
     "ImportSummary",
+    "ImportedProposal",
     "ImportedSpan",
     "ImportedWindow",
     "Judgement",

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
-from moola.schema import Confidence, Direction, Grade, RejectReason, SpanType
-from moola.store.records import Series
+from moola.schema import (
+    Confidence,
+    Direction,
+    Grade,
+    RejectReason,
+    ReviewMode,
+    ReviewState,
+    SpanType,
+)
+from moola.store.records import Series, SpanOrigin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +31,23 @@ class ImportedSpan:
     start_range: tuple[int, int] | None = None
     end_range: tuple[int, int] | None = None
     pre_start: int | None = None
+    rule_version: str | None = None
+    """The rule it was labelled under; nobody's is taken where the file names none."""
+    origin: SpanOrigin = "import"
+    span_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedProposal:
+    """One proposed span of a file, in bars of its window."""
+
+    start: int
+    end: int
+    type: SpanType
+    score: float
+    source: str
+    direction: Direction | None = None
+    proposal_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +59,16 @@ class ImportedWindow:
     start_ts: datetime | None
     aliases: tuple[str, ...]
     spans: tuple[ImportedSpan, ...]
-    state: Literal["verified", "rejected", "flagged"] = "verified"
-    """A window without spans is left undecided unless it says rejected or flagged."""
+    proposals: tuple[ImportedProposal, ...] = ()
+    state: ReviewState | None = None
+    """What was decided; None where the file does not say, and spans make it verified."""
     reason: RejectReason | None = None
     note: str = ""
+    mode: ReviewMode = "normal"
+    seconds: float | None = None
+    decided_at: datetime | None = None
+    """When it was decided, if the file says so; else it is decided as it comes in."""
+    row: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,7 @@ def put_series(op: Operation, new: Series) -> Series:
     known = op.get(series, new.series_id)
     if known is None:
         row = asdict(new)
-        row |= {name: _text(row[name]) for name in ("start_ts", "end_ts")}
+        row |= {name: utc_text(row[name]) for name in ("start_ts", "end_ts")}
         op.put(series, row)
         return new
     if known["content_hash"] != new.content_hash:
@@ -47,7 +47,7 @@ def extend_series(op: Operation, series_id: str, new: Series) -> Series:
             f"An extension of {series_id} should hold its {known['n_bars']:,} bars and more. "
             f"Found {new.n_bars:,}."
         )
-    grown = {"content_hash": new.content_hash, "n_bars": new.n_bars, "end_ts": _text(new.end_ts)}
+    grown = {"content_hash": new.content_hash, "n_bars": new.n_bars, "end_ts": utc_text(new.end_ts)}
     op.put(series, known | grown)
     return queries.as_series(known | grown)
 
@@ -141,11 +141,11 @@ def _window_row(owner: Series, bar_start: int, start: datetime | None) -> Row:
         "series_id": owner.series_id,
         "bar_start": int(bar_start),
         "n_bars": WINDOW_LENGTH,
-        "start_ts": _text(start),
+        "start_ts": utc_text(start),
     }
 
 
-def _text(time: datetime | None) -> str | None:
+def utc_text(time: datetime | None) -> str | None:
     """Return a time as the store keeps it, in UTC; a time without a zone is no time."""
     if time is None:
         return None

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from moola.proposals import ProposedSpan
-from moola.store import changes, intake, judging, label_intake, people, rehoming
-from moola.store.changes import Operation
-from moola.store.deciding import DecisionStore
+from moola.store import intake, judging, people, rehoming
 from moola.store.engine import writing
-from moola.store.incoming import ImportedWindow, ImportSummary, ProposeSummary, Rehomed
+from moola.store.exchange import ExchangeStore
+from moola.store.incoming import ProposeSummary, Rehomed
 from moola.store.reader import LOCAL
 from moola.store.records import Series
 from moola.windows import window_uid
@@ -20,7 +19,7 @@ from moola.windows import window_uid
 LEASE_MINUTES = 10.0
 
 
-class LabelStore(DecisionStore):
+class LabelStore(ExchangeStore):
     """Series, windows, spans and decisions in one database.
 
     It holds nothing but an engine, so threads may share one. Every writing method takes an
@@ -38,20 +37,6 @@ class LabelStore(DecisionStore):
             args={"series_id": series.series_id, "content_hash": series.content_hash},
         )
         return self.get_series(answer["series_id"])
-
-    def import_labels(
-        self, windows: Sequence[ImportedWindow], *, op_id: str, source: str, annotator: str = LOCAL
-    ) -> ImportSummary:
-        """Add the windows and spans of a label file, all or none of them."""
-        answer, is_new = self._write(
-            "import_labels",
-            lambda op: asdict(label_intake.put_imported(op, windows, source=source)),
-            op_id=op_id,
-            annotator=annotator,
-            args={"source": source, "n_windows": len(windows)},
-        )
-        known = {"repaired": tuple(answer["repaired"]), "already_there": not is_new}
-        return ImportSummary(**{**answer, **known})
 
     def propose(
         self,
@@ -226,27 +211,6 @@ class LabelStore(DecisionStore):
         people.check_name(annotator)
         with writing(self._engine) as connection:
             people.set_preference(connection, annotator, name, value)
-
-    def _write(
-        self,
-        kind: str,
-        work: Callable[[Operation], Mapping[str, Any]],
-        *,
-        op_id: str,
-        annotator: str,
-        args: Mapping[str, Any],
-        window_uid: str | None = None,
-    ) -> tuple[Mapping[str, Any], bool]:
-        """Do one operation, unless it was done; return its answer and whether it wrote a row."""
-        with writing(self._engine) as connection:
-            event = changes.find_event(connection, op_id, kind=kind, args=args)
-            if event is not None:
-                return event.payload["answer"], False
-            op = Operation(connection, op_id, annotator, kind)
-            answer = work(op)
-            if op.changes:  # what changes nothing leaves no trace, and may be done again
-                changes.append_event(op, args=args, window_uid=window_uid, answer=answer)
-            return answer, bool(op.changes)
 
 
 def _clock(timestamps: Sequence[datetime] | None) -> intake.TimeOf:
