@@ -206,7 +206,7 @@ def _show_refused(preview: Preview) -> None:
         f"{preview.n_refused:,} of {preview.n_rows:,} rows refused: {reasons}", expanded=True
     ):
         rows = [{"row": item.row, "reason": item.reason} for item in preview.refused]
-        st.dataframe(pd.DataFrame(rows), hide_index=True)
+        st.dataframe(pd.DataFrame(rows), hide_index=True, column_config={"row": {"width": "small"}})
         if preview.n_refused > len(rows):
             st.caption(f"The first {len(rows)} of them.")
 

@@ -57,6 +57,8 @@ def _follow_imports(workspace: Workspace) -> None:
     """Wait for an import that is under way, whichever tab began it, and keep its report."""
     prefix = bar_import.job_prefix(workspace)
     for key, job in jobs.begun(prefix).items():
+        if job.is_alive():
+            st.caption("An import goes on when this page is reloaded or left.")
         try:
             report = jobs.finish(job, f"Importing {key.removeprefix(prefix)}")
         finally:

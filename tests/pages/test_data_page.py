@@ -10,10 +10,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from moola.bars import BarStore
-from moola.importing import import_labels
+from moola.importing import import_bars, import_labels
 from moola.label_file import write_label_file
 from moola.store import LabelStore
-from moola.ui import incoming
+from moola.ui import bar_import, incoming, jobs
+from moola.vendors import Answers
 from moola.workspace import Workspace
 from tests.pages.conftest import OpenPage, shown_text
 from tests.toy_bars import label_row, ohlc_of, toy_bars
@@ -229,6 +230,36 @@ def test_a_cut_that_finds_nothing_says_so_in_one_sentence(
     app.text_input(key=f"{key}_session").set_value("half past nine")
     app.button(key=f"{key}_go").click().run()
     assert "like 09:30-16:00" in app.error[0].value
+
+
+def test_an_import_that_another_tab_began_is_followed_to_its_end(
+    open_page: OpenPage, empty: Workspace, tmp_path: Path
+) -> None:
+    store, bars = LabelStore.open(empty.store_url), BarStore(empty.bars_dir)
+    path = written(tmp_path / "NQ.csv", toy_bars(5000).assign(timestamp=_iso(toy_bars(5000))))
+    jobs.start(
+        f"{bar_import.job_prefix(empty)}NQ.csv",
+        lambda tell: import_bars(path, store, bars, answers=Answers(stamp="start"), progress=tell),
+    )
+    text = shown_text(open_page(empty, "data"))
+    assert "**Imported** 5,000 bars" in text
+    assert series_of(empty)[0].n_bars == 5000
+    assert "**Imported**" not in shown_text(open_page(empty, "data"))  # told once
+
+
+def test_a_failed_import_is_a_sentence_and_can_be_tried_again(
+    open_page: OpenPage, empty: Workspace, tmp_path: Path
+) -> None:
+    bars = toy_bars(300).assign(timestamp=_iso(toy_bars(300)))
+    app = open_file(open_page(empty, "data"), written(tmp_path / "NQ.csv", bars))
+    (tmp_path / "NQ.csv").unlink()
+    button(app, "Import 300 bars").click().run()
+    assert not app.exception
+    assert "should be a file" in app.error[0].value
+    written(tmp_path / "NQ.csv", bars)
+    app.run()
+    button(app, "Import 300 bars").click().run()
+    assert "**Imported** 300 bars" in shown_text(app)
 
 
 def test_windows_that_came_alone_are_offered_their_feed(
