@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from moola import comparing
-from moola.ui import adjudication, agreement_view, components, state
+from moola.ui import adjudication, agreement_view, components, people_view, state
 
 workspace = state.workspace()
 components.heading(
@@ -18,9 +18,9 @@ with components.problems():
     if is_shared and agreement_view.choose_view(found.people) == agreement_view.DISPUTES:
         adjudication.draw(workspace, found)
         st.stop()
-    agreement_view.who_labelled_what(found.people)
+    people_view.who_labelled_what(found.people)
     if is_shared:
         agreement_view.pair_view(found)
     else:
-        agreement_view.how_a_second_person_joins(found.people)
-    agreement_view.trust(found)
+        people_view.how_a_second_person_joins(found.people)
+    people_view.trust(found)

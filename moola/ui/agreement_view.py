@@ -1,19 +1,19 @@
-"""The Agreement page's figures: who labelled what, how far two layers agree, whom to trust."""
+"""The Agreement page's figures: how far two layers agree, and where they do not."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import streamlit as st
 
 from moola import agreement, comparing, figures_agreement, market_hours
 from moola.agreement import Estimate, Pair
 from moola.comparing import People
-from moola.second_look import DECISION_NAMES, GOLD, IOU_MIN, REPEAT, decision_of
+from moola.second_look import GOLD, IOU_MIN
 from moola.ui import cache, components
 from moola.workspace import Workspace
 
@@ -40,87 +40,49 @@ HOW_COUNTED = (
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What the page compares, read once for each state of the store."""
+    """Every layer's decisions; what takes reading bars is asked for only where it is shown."""
 
+    workspace: Workspace
     people: People
-    groups: Mapping[str, int]
-    hours: Mapping[str, str]
+
+    @cached_property
+    def groups(self) -> Mapping[str, int]:
+        """Numbers of the windows that several layers decided; equal ones share bars."""
+        shared = [uid for uid, of in self.people.by_window.items() if len(of) > 1]
+        return _groups(self.workspace, tuple(shared), self.people)
+
+    @cached_property
+    def hours(self) -> Mapping[str, str]:
+        """Part of the trading day of every judged window."""
+        return _hours(self.workspace, tuple(self.people.by_window), self.people)
 
 
 def find(workspace: Workspace) -> Found:
-    """Return every layer's decisions, with groups and market hours of their windows."""
+    """Return every layer's decisions, read once for each state of the store."""
     return _find(workspace, cache.store(workspace.store_url).version())
 
 
-@st.cache_resource(max_entries=4, show_spinner="Comparing the labels")
+@st.cache_resource(max_entries=4, show_spinner=False)
 def _find(workspace: Workspace, version: int) -> Found:
+    judgements = cache.store(workspace.store_url).judgements()
+    return Found(workspace, comparing.arrange(judgements))
+
+
+@st.cache_resource(max_entries=4, show_spinner="Comparing the labels")
+def _groups(workspace: Workspace, shared: tuple[str, ...], _people: People) -> dict[str, int]:
     store, bars = cache.store(workspace.store_url), cache.bar_store(workspace.bars_dir)
-    people = comparing.arrange(store.judgements())
-    return Found(
-        people,
-        comparing.groups_of(people, store, bars),
-        comparing.hours_of(people, store, bars),
-    )
+    return comparing.groups_of(_people, store, bars)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _hours(workspace: Workspace, judged: tuple[str, ...], _people: People) -> dict[str, str]:
+    store, bars = cache.store(workspace.store_url), cache.bar_store(workspace.bars_dir)
+    return comparing.hours_of(_people, store, bars)
 
 
 def name_of(layer: str) -> str:
     """Return how a reader calls a layer."""
     return "adjudicated" if layer == GOLD else layer
-
-
-def who_labelled_what(people: People) -> None:
-    """Draw one row a person, and where the windows stand between them."""
-    if not people.persons:
-        return
-    head = (
-        "| Person | Decided | Kept | Rejected | Flagged | Expansions | With others | Repeated |\n"
-        "|:--|--:|--:|--:|--:|--:|--:|--:|"
-    )
-    st.markdown("\n".join([head, *(_person_row(people, name) for name in people.persons)]))
-    counts = Counter(people.standing.values())
-    if len(people.persons) > 1:
-        st.caption(
-            f"{components.counted(sum(counts.values()), 'window')}: {counts['single']:,} decided "
-            f"by one person alone · {counts['agreed']:,} agreed · {counts['disputed']:,} disputed "
-            f"· {counts['adjudicated']:,} adjudicated"
-        )
-
-
-def _person_row(people: People, name: str) -> str:
-    decided = people.by_layer[name]
-    kinds = Counter(decision_of(item.state) for item in decided)
-    n_spans = sum(len(item.spans) for item in decided if decision_of(item.state) == "kept")
-    n_shared = sum(len(people.versions(item.window_uid)) > 1 for item in decided)
-    counts = [len(decided), *(kinds[kind] for kind in DECISION_NAMES), n_spans, n_shared]
-    cells = [f"**{name}**", *(f"{n:,}" for n in [*counts, len(people.repeats(name))])]
-    return f"| {' | '.join(cells)} |"
-
-
-def how_a_second_person_joins(people: People) -> None:
-    """Say what is missing for a comparison, and how to get it."""
-    if not people.persons:
-        text = "Nobody has decided a window yet."
-    else:
-        n = len(people.by_layer[people.persons[0]])
-        text = (
-            f"Only {people.persons[0]} has decided windows so far "
-            f"({components.counted(n, 'window')}), so there is nobody to agree with."
-        )
-    st.info(text, icon=":material/group_add:")
-    st.markdown(
-        "**How a second person joins**\n\n"
-        "1. Open the Windows page in another browser, or on this one, and choose another name in "
-        "its sidebar. Everyone labels in a layer of his own; nobody sees the others' spans "
-        "meanwhile.\n"
-        "2. Label the same windows. "
-        f"{agreement.MIN_GROUPS} windows that share no bars give a first interval, about 50 a "
-        "useful one.\n"
-        "3. Come back here: the figures appear by themselves, and every window that the two decide "
-        "differently waits to be adjudicated.\n\n"
-        "Several people on several machines share one store: set `MOOLA_DATABASE_URL` to a "
-        "PostgreSQL database."
-    )
-    st.page_link("pages/windows.py", label="Open Windows", icon=":material/arrow_forward:")
 
 
 def choose_view(people: People) -> str:
@@ -203,12 +165,13 @@ def _notes(notes: Mapping[str, str]) -> None:
 def _score_row(label: str, item: Estimate, unit: str, counted: str) -> str:
     interval = "–"
     if item.has_interval:
-        interval = f"{_show(item.low, unit)} – {_show(item.high, unit)}"
-    value = _show(item.value, unit) + (" bars" if unit == "bars" and item.n else "")
+        interval = f"{show(item.low, unit)} – {show(item.high, unit)}"
+    value = show(item.value, unit) + (" bars" if unit == "bars" and item.n else "")
     return f"| {label} | {value} | {interval} | {item.n:,} {counted} |"
 
 
-def _show(value: float, unit: str) -> str:
+def show(value: float, unit: str) -> str:
+    """Return a number as its unit is written; a dash where there is none."""
     if not math.isfinite(value):
         return "–"
     shown = {"score": f"{value:.2f}", "share": f"{value:.0%}", "bars": f"{value:.1f}"}[unit]
@@ -252,43 +215,3 @@ def _reason_table(pair: Pair, names: Sequence[str]) -> None:
     ]
     st.markdown("\n".join([head, *lines]))
     st.caption("Same: of all uses of a reason, the share where the other gave it too.")
-
-
-def trust(found: Found) -> None:
-    """Draw how steady and how careful each person is."""
-    people = found.people
-    if not people.persons:
-        return
-    st.markdown("##### Trust checks", anchors=False)
-    head = (
-        "| Person | F1 with own repeats | 95% interval | Kappa | Repeated "
-        "| Shifted spans accepted | Seconds a window | Under 0.6 s |\n"
-        "|:--|--:|:-:|--:|--:|--:|--:|--:|"
-    )
-    st.markdown("\n".join([head, *(_trust_row(found, name) for name in people.persons)]))
-    st.caption(
-        "Repeats: windows judged a second time, at least a day later. Shifted spans: trials whose "
-        "proposal was moved on purpose; accepting it as drawn means not looking. Seconds: median, "
-        "and 9 of 10 below."
-    )
-
-
-def _trust_row(found: Found, name: str) -> str:
-    people = found.people
-    repeat = comparing.compare_layers(people, name, name + REPEAT, found.groups)
-    own = agreement.score(repeat)
-    caught = agreement.catch_share(comparing.trials(people, name))
-    times = agreement.times_of(people.by_layer[name])
-    f1 = own["f1"]
-    interval = f"{f1.low:.2f} – {f1.high:.2f}" if f1.has_interval else "–"
-    catch = "–"
-    if caught.n:
-        low, high = caught.interval
-        catch = f"{caught.n_yes} of {caught.n} ({low:.0%} – {high:.0%})"
-    seconds = f"{times.median_s:.1f} (9 of 10 ≤ {times.p90_s:.1f})" if times.n else "–"
-    fast = f"{times.fast.value:.0%}" if times.n else "–"
-    cells = [
-        f"**{name}**", _show(f1.value, "score"), interval, _show(own["kappa"].value, "score"),
-        components.counted(len(repeat), "window"), catch, seconds, fast,
-    ]  # fmt: skip
-    return f"| {' | '.join(cells)} |"
