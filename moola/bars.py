@@ -232,7 +232,7 @@ def _groups(
 ) -> Iterator[pd.DataFrame]:
     """Yield some columns of a bars file, one row group at a time, or of the groups `within`."""
     try:
-        with pq.ParquetFile(path, memory_map=True) as file:
+        with pq.ParquetFile(path) as file:
             for group in range(file.num_row_groups):
                 if within and not _touches(file.metadata.row_group(group), within):
                     continue

@@ -30,6 +30,11 @@ class Workspace:
         return self.root / "bars"
 
     @property
+    def fetched_dir(self) -> Path:
+        """Bars as they were fetched, one file a symbol and bar size."""
+        return self.root / "fetched"
+
+    @property
     def runs_dir(self) -> Path:
         """One folder per fine-tuning run."""
         return self.root / "runs"

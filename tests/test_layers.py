@@ -24,7 +24,7 @@ FLOORS = [
     ["store", "cuts"],
     ["placing", "imported", "extending"],
     ["label_plan"],
-    ["label_import", "bar_import"],
+    ["label_import", "bar_import", "fetching"],
     ["importing", "proposing", "cutting", "ruling"],
     ["coverage", "exports", "homes"],
     ["collect", "sample"],

@@ -12,7 +12,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from moola import importing, proposals, vendors
+from moola import fetching, importing, proposals, vendors
 from moola.cli import labels_in, options
 from moola.proposing import propose_series
 from moola.workspace import Workspace
@@ -76,6 +76,35 @@ def _import_bars(path: Path, args: argparse.Namespace, workspace: Workspace) -> 
     return report, f"{head}\n{report.preview}\n{report}"
 
 
+def _add_fetch(verb: argparse.ArgumentParser) -> None:
+    """Fetch the latest bars of a symbol from Yahoo and import them."""
+    verb.add_argument("yahoo_symbol", metavar="SYMBOL", help="as Yahoo names it, such as NQ=F")
+    verb.add_argument("--interval", default="1m", choices=tuple(fetching.INTERVALS))
+    verb.add_argument("--period", metavar="P", help="how far back, such as 5d (default: as far as "
+                      "Yahoo goes)")  # fmt: skip
+    verb.add_argument("--name", metavar="S", help="name of the series (default: the symbol)")
+    verb.add_argument("--leave-out-refused", action="store_true", help="take the good rows if "
+                      "there are others too")  # fmt: skip
+    verb.set_defaults(handler=_fetch)
+
+
+def _fetch(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
+    store, bar_store = options.open_workspace(workspace)
+    found = fetching.fetch(
+        args.yahoo_symbol, interval=args.interval, period=args.period, folder=workspace.fetched_dir
+    )
+    report = importing.import_bars(
+        found.path,
+        store,
+        bar_store,
+        answers=found.answers,
+        name=args.name or found.symbol,
+        tz_exchange=found.tz_exchange,
+        leave_out_refused=args.leave_out_refused,
+    )
+    return report, f"{found.n_bars:,} bars fetched to {found.path}\n{report.preview}\n{report}"
+
+
 @contextmanager
 def _progress_bar(path: Path) -> Iterator[vendors.Progress]:
     """Draw on a terminal how much of a file has been read."""
@@ -114,4 +143,4 @@ def _propose(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
     return report, f"{series.series_id}: {report.n_proposals} proposals, {report.n_new} of them new"
 
 
-VERBS = {"import": _add_import, "propose": _add_propose}
+VERBS = {"import": _add_import, "fetch": _add_fetch, "propose": _add_propose}

@@ -93,7 +93,7 @@ def _names(source: Source, is_parquet: bool) -> list[str]:
 def _parquet(
     source: Source, columns: list[str], n_rows: int
 ) -> Iterator[tuple[pa.RecordBatch, float]]:
-    with pq.ParquetFile(source.path, memory_map=True, pre_buffer=False) as file:
+    with pq.ParquetFile(source.path, pre_buffer=False) as file:
         total, done = max(file.metadata.num_rows, 1), 0
         for batch in file.iter_batches(n_rows, columns=columns, use_threads=False):
             done += batch.num_rows

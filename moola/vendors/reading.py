@@ -112,8 +112,7 @@ class BarFile:
         if answers.stamp == "end" and answers.bar:
             times = times - pd.Timedelta(seconds=bar_seconds(answers.bar))
         numbers = {name: _numbers(raw, name) for name in BAR_COLUMNS[1:]}
-        bars = pd.DataFrame({"timestamp": times.to_numpy(), **numbers})
-        bars["timestamp"] = pd.DatetimeIndex(times).as_unit("ns")
+        bars = pd.DataFrame({"timestamp": pd.DatetimeIndex(times).as_unit("ns"), **numbers})
         return Chunk(bars, rows, tuple(_unread(raw, bars)))
 
     def _check_symbol(self, answers: Answers) -> None:

@@ -68,7 +68,8 @@ class Stamps:
             text = text.str.replace("  ", " ", regex=False).str.replace("T", " ", regex=False)
             times = _in_ns(pd.to_datetime(text, format=self.pattern, errors="coerce"))
             return _to_utc(times, naive=True, tz=answers.tz)
-        text = text.str.replace(r"\s*(?:UTC|GMT)$", "Z", regex=True)
+        if text.str.endswith(("UTC", "GMT")).any():
+            text = text.str.replace(r"\s*(?:UTC|GMT)$", "Z", regex=True)
         order = answers.date_order or self.day_orders[0]
         times = _from_text(text, order)
         return self._in_zone(times, text, answers, where=where, first_row=first_row)
