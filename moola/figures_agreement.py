@@ -12,8 +12,10 @@ from moola.agreement import Bucket, Estimate, Pair
 from moola.figures import MUTED, empty, finished
 from moola.second_look import DECISION_NAMES
 
-PERSON_COLORS = ("#3272d9", "#dd7a10", "#14a08c", "#9c4f96")
-"""One a version, in order; told apart with every common colour blindness, and on both pages."""
+PERSON_COLORS = ("#dd7a10", "#9c4f96", "#14a08c", "#3272d9")
+"""One a version, in order: told apart with every common colour blindness, on both pages.
+
+Blue comes last, since the span that the adjudicator draws has the page's blue."""
 START_COLOR, END_COLOR = "#14a08c", "#9c4f96"
 F1_COLOR, KAPPA_COLOR = "#3272d9", "#dd7a10"
 FAR_BARS = 8

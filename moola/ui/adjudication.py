@@ -206,7 +206,9 @@ def _chart(
     span_chart.mount(
         data,
         key=CHART,
-        on_edit=partial(gold.edit, view, [span for v in versions for span in v.judged.spans]),
+        on_edit=partial(
+            gold.edit, view, [span for v in versions for span in v.judged.spans], bars.ohlc
+        ),
         on_pick=lambda event: gold.choose_span(event.get("key")),
     )
 

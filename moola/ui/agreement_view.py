@@ -147,17 +147,15 @@ def score_table(pair: Pair, names: Sequence[str]) -> None:
     st.markdown("\n".join([head, *(_score_row(*row) for row in rows)]))
     start, end = found["start_median"], found["end_median"]
     if start.n:
-        st.caption(
-            f"Median difference: {start.value:g} bars at the start, {end.value:g} at the end."
-        )
-    _notes({label.replace("*", ""): item.note for label, item, *_ in rows if item.note})
+        st.caption(f"Median difference in bars: start {start.value:g}, end {end.value:g}.")
+    _notes({label.replace("*", ""): item.note for label, item, *_ in rows})
     with st.expander("How it is counted"):
         st.markdown(f"{HOW_COUNTED}\n\n{SCALE}")
 
 
 def _notes(notes: Mapping[str, str]) -> None:
     """Draw each sentence once, with the measures that it is about."""
-    for note in dict.fromkeys(notes.values()):
+    for note in filter(None, dict.fromkeys(notes.values())):
         labels = [label for label, own in notes.items() if own == note]
         st.caption(note if len(labels) == len(notes) else f"{', '.join(labels)}: {note}")
 

@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 from uuid import uuid4
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
-from moola import second_look
+from moola import rules, second_look
 from moola.schema import Span, SpanType
 from moola.second_look import GOLD, Marked
 from moola.store import LOCAL, Decision, Event, LabelStore, StoredSpan, WindowView
@@ -68,10 +70,16 @@ def reject(view: WindowView) -> None:
         _go_on(view.window_uid)
 
 
-def edit(view: WindowView, versions: Sequence[Marked], event: dict[str, Any]) -> None:
+def edit(
+    view: WindowView,
+    versions: Sequence[Marked],
+    ohlc: NDArray[np.float64],
+    event: dict[str, Any],
+) -> None:
     """Save a drag: a gold span moves, an empty stretch becomes a new one.
 
-    A new span has the type of the version's span that it shares most bars with.
+    A new span has the type of the version's span that it shares most bars with, and the direction
+    of its own net move.
     """
     st.session_state[ACK] = event.get("op")
     if event.get("id") != view.window_uid:
@@ -80,7 +88,13 @@ def edit(view: WindowView, versions: Sequence[Marked], event: dict[str, Any]) ->
     if event.get("key") in {span.span_id for span in view.spans}:
         args: dict[str, Any] = {"span_id": event["key"], "new": False}
     else:
-        args = {"span_id": uuid4().hex[:16], "new": True, "type": _nearest(start, end, versions)}
+        rises = rules.measure(ohlc, start, end).sign[0] > 0
+        args = {
+            "span_id": uuid4().hex[:16],
+            "new": True,
+            "type": _nearest(start, end, versions),
+            "direction": "up" if rises else "down",
+        }
     args |= {"start": start, "end": end}
     if _write(view, "save_span", args, op=op, said=f"Saved gold span {start} – {end}"):
         st.session_state.update({SPAN: args["span_id"], ADDING: False})

@@ -271,6 +271,8 @@ def test_a_span_of_ones_own_becomes_gold_and_can_be_moved_typed_and_removed(
     (span,) = gold(workspace, uids[TYPED]).spans
     assert (span.start, span.end) == (52, 64)
     assert span.type in ("reversal", "retracement")  # that of a version it lies on
+    closes = component_data(app, "bars")["bars"]
+    assert span.direction == ("up" if closes["c"][64] >= closes["o"][52] else "down")
     chart = component_data(app, "bars")
     assert (chart["id"], chart["active"]) == (uids[TYPED], span.span_id)  # it stays in view
     dragging(app, key=span.span_id, start=50, end=64)
