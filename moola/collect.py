@@ -21,7 +21,9 @@ from moola.examples import NO_SPAN, Examples
 from moola.exceptions import SchemaError
 from moola.features import LOOKBACK_BARS, compute_features
 from moola.label_file import read_label_file
+from moola.label_formats import dataset
 from moola.placing import place_rows
+from moola.releases import ReleasedWindow, read_release
 from moola.schema import (
     LABELLED_STATES,
     SPAN_TYPES,
@@ -117,7 +119,9 @@ def summary(
 def gather(
     data: Path | None, labels: LabelChoice, *, store: LabelStore, bar_store: BarStore
 ) -> Gathered:
-    """Return the windows of a label file, or without one those of the store."""
+    """Return the windows of a label file or a release, or without one those of the store."""
+    if data is not None and dataset.recognises(data):
+        return _from_release(data, store=store, bar_store=bar_store)
     if data is not None:
         return _from_label_file(data, store=store, bar_store=bar_store)
     return _from_store(store, labels, bar_store=bar_store)
@@ -138,7 +142,27 @@ def _from_store(store: LabelStore, labels: LabelChoice, *, bar_store: BarStore) 
     return Gathered(tuple(used), lambda series: bar_store.ohlc(hashes[series]), dict(left_out))
 
 
-def _left_out(row: WindowView, labels: LabelChoice) -> str | None:
+def _from_release(path: Path, *, store: LabelStore, bar_store: BarStore) -> Gathered:
+    released = read_release(path, store, bar_store)
+    used: list[LabelledWindow] = []
+    left_out: Counter[str] = Counter()
+    for window in released.windows:
+        if reason := _left_out(window, "verified"):
+            left_out[reason] += 1
+        else:
+            used.append(
+                LabelledWindow(
+                    window_uid=window.window_uid,
+                    series_id=window.series_id,
+                    bar_start=window.bar_start,
+                    spans=window.spans,
+                    cut=window.cut,
+                )
+            )
+    return Gathered(tuple(used), lambda series: released.bars[series], dict(left_out))
+
+
+def _left_out(row: WindowView | ReleasedWindow, labels: LabelChoice) -> str | None:
     """Return why a window is not trained on: only a person's decision counts as a label."""
     if row.state in LABELLED_STATES or (row.state == "proposed" and labels == "all"):
         return None

@@ -38,6 +38,9 @@ class FinetuneConfig:
     data: str | None = _option(
         None, "label Parquet to train on; without it the label store is the source"
     )
+    release: str | None = _option(
+        None, "release to train on, by its name or folder: exactly these labels, for ever"
+    )
     labels: LabelChoice = _option(
         "verified", "verified: windows a person decided; all: open proposals too"
     )
@@ -100,6 +103,11 @@ class FinetuneConfig:
                 f"balance {self.balance} compares gradients on the encoder, which should be "
                 "trained. Found freeze_encoder; choose another balance."
             )
+        if self.data and self.release:
+            raise ConfigError(
+                "A run should train on a label file or on a release. Found both: data "
+                f"{self.data} and release {self.release}."
+            )
         if self.freeze_encoder and not self.pretrained_encoder:
             raise ConfigError(
                 "freeze_encoder needs a pretrained_encoder: a frozen untrained encoder learns "
@@ -147,8 +155,9 @@ class FinetuneConfig:
         return self.on_silence == "guard" and not self.freeze_encoder
 
     def data_path(self) -> Path | None:
-        """Path of the label file, if the run trains on one."""
-        return Path(self.data) if self.data else None
+        """Path of the label file or the release's folder, if the run trains on one."""
+        chosen = self.data or self.release
+        return Path(chosen) if chosen else None
 
 
 def option_type(name: str) -> type:

@@ -31,6 +31,7 @@ from moola.exceptions import MoolaError, RunError
 from moola.model import JadeCompact
 from moola.predict import predict as predict_windows
 from moola.predict import predict_run, write_predictions
+from moola.releases import release_id
 from moola.runs import EXAMPLES_FILE, RunFolder, create_run, now_iso
 from moola.schema import SPAN_TYPES
 from moola.silence import silenced_tasks
@@ -114,7 +115,8 @@ def _run_steps(
     config = run.config()
     device = resolve_device(config.device)
     examples = _examples(run, config, workspace)
-    run.save_config(config, run.resolved() | {"device": str(device)} | describe(examples))
+    facts = {"device": str(device)} | _release_facts(run, config) | describe(examples)
+    run.save_config(config, run.resolved() | facts)
     log.info("%s", summary_line(examples, config))
 
     told: set[str] = set()
@@ -136,6 +138,13 @@ def _run_steps(
         predict_run(run)
         evaluate.evaluate_run(run)
     return state
+
+
+def _release_facts(run: RunFolder, config: FinetuneConfig) -> dict[str, Any]:
+    """Return the hash of the release at the first start; a resumed run has its own examples."""
+    if config.release is None or "release_id" in run.resolved():
+        return {}
+    return {"release_id": release_id(Path(config.release))}
 
 
 class _Heartbeat:

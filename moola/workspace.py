@@ -40,6 +40,11 @@ class Workspace:
         return self.root / "runs"
 
     @property
+    def releases_dir(self) -> Path:
+        """One folder per release: a dataset that never changes."""
+        return self.root / "releases"
+
+    @property
     def artifacts_dir(self) -> Path:
         """Encoders and other files that outlive a run."""
         return self.root / "artifacts"

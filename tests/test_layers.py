@@ -27,6 +27,7 @@ FLOORS = [
     ["label_import", "bar_import", "fetching"],
     ["importing", "proposing", "cutting", "ruling"],
     ["coverage", "exports", "homes"],
+    ["releases"],
     ["collect", "sample"],
     ["decode", "metrics", "silence", "criteria"],
     ["floors", "calibration", "agreement", "judgement"],

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from moola import __version__
-from moola.cli import bars, cutting, labels_out, rule, store, training
+from moola.cli import bars, cutting, labels_out, releases, rule, store, training
 from moola.cli import workspace as workspace_verbs
 from moola.exceptions import ImportRefused, MoolaError
 from moola.workspace import DEFAULT_WORKSPACE, Workspace
@@ -34,6 +34,7 @@ VERBS = {
     **rule.VERBS,
     **store.VERBS,
     **labels_out.VERBS,
+    **releases.VERBS,
     **training.VERBS,
 }
 

@@ -17,6 +17,7 @@ from moola.config import FinetuneConfig, option_type
 from moola.evaluate import evaluate_run, format_success
 from moola.exceptions import ConfigError
 from moola.judging import judge_run
+from moola.label_formats import dataset
 from moola.schema import TASK_NAMES
 from moola.silence import SilenceRules
 from moola.workspace import Workspace
@@ -26,12 +27,13 @@ def _add_finetune(verb: argparse.ArgumentParser) -> None:
     """Fine-tune JadeCompact; the run folder holds everything it did."""
     source = verb.add_mutually_exclusive_group(required=True)
     source.add_argument("--data", type=Path, metavar="FILE", help=options.config_help("data"))
+    source.add_argument("--release", metavar="NAME", help=options.config_help("release"))
     source.add_argument("--store", action="store_true", help="train on what the store holds")
     source.add_argument(
         "--resume", type=Path, metavar="RUN_FOLDER", help="continue a run with its own options"
     )
     for item in fields(FinetuneConfig):
-        if item.name != "data":
+        if item.name not in ("data", "release"):
             _add_option(verb, item.name, item.default)
     verb.add_argument("--out", type=Path, metavar="DIR", help="where run folders go (default: "
                       "<workspace>/runs)")  # fmt: skip
@@ -59,7 +61,7 @@ def _add_option(verb: argparse.ArgumentParser, name: str, default: Any) -> None:
 
 def _finetune(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
     resumed = runs.open_run(args.resume, workspace.runs_dir) if args.resume else None
-    config = resumed.config() if resumed else _config(args)
+    config = resumed.config() if resumed else _config(args, workspace)
     from moola import finetuning  # torch: loaded only where it is needed, and after the checks
 
     run = resumed or finetuning.prepare(
@@ -76,11 +78,25 @@ def _finetune(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]
     return answer, f"{state}: {run.path}"
 
 
-def _config(args: argparse.Namespace) -> FinetuneConfig:
+def _config(args: argparse.Namespace, workspace: Workspace) -> FinetuneConfig:
     values = {item.name: getattr(args, item.name) for item in fields(FinetuneConfig)}
     for name in ("data", "pretrained_encoder"):  # a resumed run may start in another folder
         values[name] = str(Path(values[name]).resolve()) if values[name] else None
+    if args.release:
+        values["release"] = str(_release_folder(args.release, workspace))
     return FinetuneConfig.from_dict(values)
+
+
+def _release_folder(name: str, workspace: Workspace) -> Path:
+    """Return the folder of a release by its name, or the folder that was named."""
+    folders = (workspace.releases_dir / name, Path(name))
+    found = next((folder for folder in folders if dataset.recognises(folder)), None)
+    if found is None:
+        raise ConfigError(
+            f"--release should name a release in {workspace.releases_dir}, or its folder. Found no "
+            f"{name!r}."
+        )
+    return found.resolve()
 
 
 def _add_evaluate(verb: argparse.ArgumentParser) -> None:

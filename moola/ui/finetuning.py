@@ -53,7 +53,9 @@ def _summary(workspace: Workspace, config: FinetuneConfig) -> DataSummary:
     stored = cache.store(workspace.store_url).version()
     path = config.data_path()
     version = path.stat().st_mtime_ns if path and path.exists() else 0
-    return cache.data_summary(workspace, config.data, config.labels, (stored, version))
+    return cache.data_summary(
+        workspace, config.data or config.release, config.labels, (stored, version)
+    )
 
 
 def _show_summary(summary: DataSummary) -> None:

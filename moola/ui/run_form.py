@@ -17,11 +17,12 @@ from moola.ui import cache
 from moola.workspace import Workspace
 
 PRESETS = {"Quick look, 5 epochs": 5, "Full, 60 epochs": 60}
-MAIN = ("data", "labels", "epochs", "device", "balance", "weights")
+MAIN = ("data", "release", "labels", "epochs", "device", "balance", "weights")
 OPTIONS = {option.name: option for option in fields(FinetuneConfig)}
 LABELS = {
     "data": "Train on",
     "labels": "Which windows",
+    "release": "Release",
     "lr": "Learning rate",
     "clip_norm": "Gradient norm limit",
     "use_expansion_heads": "Per-bar heads (binary and countdown)",
@@ -30,7 +31,11 @@ LABELS = {
     "balance": "Loss balance",
 }
 STORE_NAME = "the label store"
-NO_PATH = {"data": STORE_NAME, "pretrained_encoder": "none: start from random weights"}
+NO_PATH = {
+    "data": STORE_NAME,
+    "release": "none: the labels as they are now",
+    "pretrained_encoder": "none: start from random weights",
+}
 BALANCE_HELP = {
     "epoch": "Every task's weight follows its loss of the epoch before: the loss shares stay near "
     "70/10/10/10 however the losses fall.",
@@ -114,6 +119,8 @@ def _widget(name: str, workspace: Workspace) -> None:
     shared = _shared(name)
     if name == "data":
         return _path(name, _label_files(workspace))
+    if name == "release":
+        return _path(name, _releases(workspace))
     if name == "pretrained_encoder":
         return _path(name, _encoders(workspace))
     if name == "device":
@@ -160,6 +167,12 @@ def _short(path: Path) -> str:
 
 def _label_files(workspace: Workspace) -> list[Path]:
     return sorted(workspace.label_file.parent.glob("*.parquet"))
+
+
+def _releases(workspace: Workspace) -> list[Path]:
+    known = {item.name for item in cache.store(workspace.store_url).releases()}
+    folders = sorted(workspace.releases_dir.glob("*/manifest.json"))
+    return [path.parent.resolve() for path in folders if path.parent.name in known]
 
 
 def _encoders(workspace: Workspace) -> list[Path]:

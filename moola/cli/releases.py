@@ -1,0 +1,96 @@
+"""Verbs that make releases of the labels and move windows to the feed that holds their bars."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import uuid
+from typing import Any
+
+from moola import exports, releases
+from moola.cli import options
+from moola.exceptions import ConfigError
+from moola.homes import find_homes, move_home
+from moola.store import LabelStore, Release
+from moola.workspace import Workspace
+
+
+def _add_release(verb: argparse.ArgumentParser) -> None:
+    """Make a named dataset that never changes, or list, show and verify those there are."""
+    verb.add_argument("words", nargs="+", metavar="NAME", help="name of a new release; or list, "
+                      "show NAME, verify NAME")  # fmt: skip
+    verb.add_argument("--layer", default=exports.STANDING, metavar="NAME", help="whose labels "
+                      "(default: %(default)s, one label a window of all people)")  # fmt: skip
+    verb.set_defaults(handler=_release)
+
+
+def _release(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
+    store, bar_store = options.open_workspace(workspace)
+    verb, *names = args.words
+    if verb not in releases.VERBS and not names:
+        made = releases.make_release(
+            verb, store, bar_store, folder=workspace.releases_dir, layer=args.layer
+        )
+        return _facts(made), f"{_line(made)}\n{workspace.releases_dir / made.name}"
+    if verb == "list" and not names:
+        known = store.releases()
+        return [_facts(item) for item in known], "\n".join(map(_line, known)) or "No release yet."
+    if verb in ("show", "verify") and len(names) == 1:
+        return _look(verb, names[0], store, options.open_workspace(workspace)[1], workspace)
+    raise ConfigError(
+        "release should be followed by a new NAME, or by list, show NAME or verify NAME. Found "
+        f"{' '.join(args.words)!r}."
+    )
+
+
+def _look(
+    verb: str, name: str, store: LabelStore, bar_store: Any, workspace: Workspace
+) -> tuple[Any, str]:
+    found = releases.find_release(name, store)
+    if verb == "show":
+        return _facts(found), json.dumps(found.manifest, indent=1, sort_keys=True)
+    path = workspace.releases_dir / name
+    released = releases.read_release(path, store, bar_store)
+    text = f"{name}: {len(released.windows):,} windows, files and bars are those of the release"
+    return _facts(found), text
+
+
+def _facts(release: Release) -> dict[str, Any]:
+    return {
+        "name": release.name,
+        "release_id": release.release_id,
+        "event_seq": release.event_seq,
+        "created_at": release.created_at.isoformat(),
+        "counts": release.manifest["counts"],
+    }
+
+
+def _line(release: Release) -> str:
+    counts = release.manifest["counts"]
+    return (
+        f"{release.name}: {counts['windows']:,} windows, {counts['spans']:,} spans, "
+        f"{counts['groups']:,} groups; {release.created_at:%Y-%m-%d %H:%M} UTC, "
+        f"hash {release.release_id[:12]}"
+    )
+
+
+def _add_rehome(verb: argparse.ArgumentParser) -> None:
+    """Move windows that came alone to the feed that holds their bars now."""
+    verb.add_argument("--dry-run", action="store_true", help="only list them and where they go")
+    verb.set_defaults(handler=_rehome)
+
+
+def _rehome(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
+    store, bar_store = options.open_workspace(workspace)
+    homes = find_homes(store, bar_store)
+    lines = [
+        f"{home.series_id} ({home.name}) begins at bar {home.bar_start:,} of {home.feed.series_id}"
+        for home in homes
+    ]
+    if args.dry_run or not homes:
+        return {"found": lines}, "\n".join(lines) or "No window that came alone lies in a feed."
+    report = move_home(homes, store, op_id=f"rehome:{uuid.uuid4().hex}")
+    return report, "\n".join([*lines, str(report)])
+
+
+VERBS = {"release": _add_release, "rehome": _add_rehome}
