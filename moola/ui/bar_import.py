@@ -13,6 +13,7 @@ import streamlit as st
 from moola import figures_bars, importing, market_hours, vendors
 from moola.schema import WINDOW_LENGTH
 from moola.ui import cache, components, incoming, jobs, state
+from moola.ui.incoming import Incoming
 from moola.vendors import Answers, Preview, Question, Recognition
 from moola.workspace import Workspace
 
@@ -43,22 +44,24 @@ def _recognise(path: Path, file_id: str) -> Recognition:
     return vendors.recognise(path)
 
 
-def draw(workspace: Workspace, path: Path) -> None:
+def draw(workspace: Workspace, given: Incoming) -> None:
     """Draw the steps for one file, as far as its questions are answered."""
-    file_id = incoming.file_id(path)
+    path, file_id = given.path, incoming.file_id(given.path)
     recognition = _recognise(path, file_id)
     _say_what_it_is(path, recognition)
-    answers = _ask(recognition, file_id)
+    answers = _ask(recognition, given.answers, file_id)
     if answers is None:
         return
-    zone = st.session_state.get(f"{ZONE}_{file_id}", _likely_zone(recognition, answers))
+    likely = given.zone or _likely_zone(recognition, answers)
+    zone = st.session_state.get(f"{ZONE}_{file_id}", likely)
     key = f"preview|{file_id}|{answers}|{zone}"
     job = jobs.start(
         key, lambda tell: vendors.preview(path, answers, tz_exchange=zone, progress=tell)
     )
     preview = jobs.finish(job, "Reading the file")
     _show(preview, zone or answers.tz or recognition.known.tz)
-    _offer_import(workspace, path, file_id, recognition, answers, preview)
+    name = given.name or vendors.default_name(path, recognition, answers)
+    _offer_import(workspace, path, answers, preview, name=name, likely=likely)
 
 
 def _say_what_it_is(path: Path, recognition: Recognition) -> None:
@@ -82,19 +85,20 @@ def _say_what_it_is(path: Path, recognition: Recognition) -> None:
     st.markdown("  \n".join(lines))
 
 
-def _ask(recognition: Recognition, file_id: str) -> Answers | None:
+def _ask(recognition: Recognition, known: Answers, file_id: str) -> Answers | None:
     """Draw the open questions; return the answers, None while one is open."""
     given: dict[str, Any] = {}
-    if recognition.questions:
+    questions = [item for item in recognition.questions if getattr(known, item.name) is None]
+    if questions:
         st.markdown("**What the file does not say**")
-    for question in recognition.questions:
+    for question in questions:
         given[question.name] = _question(question, f"data_ask_{question.name}_{file_id}")
     if missing := [name for name, value in given.items() if not value]:
         st.caption(
             f"{components.counted(len(missing), 'answer')} to go; nothing is assumed meanwhile."
         )
         return None
-    return replace(Answers(), **given)
+    return replace(known, **given)
 
 
 def _question(question: Question, key: str) -> str | None:
@@ -132,6 +136,8 @@ def _likely_zone(recognition: Recognition, answers: Answers) -> str | None:
 def _zone_picker(file_id: str, likely: str | None) -> str | None:
     """Draw the exchange's clock; it is for market hours only and never moves a stamp."""
     options = [None, *ZONES, market_hours.AROUND_THE_CLOCK]
+    if likely not in options:
+        options.insert(1, likely)
     return st.selectbox(
         "The exchange's clock",
         options,
@@ -214,19 +220,16 @@ def _show_refused(preview: Preview) -> None:
 def _offer_import(
     workspace: Workspace,
     path: Path,
-    file_id: str,
-    recognition: Recognition,
     answers: Answers,
     preview: Preview,
+    *,
+    name: str,
+    likely: str | None,
 ) -> None:
+    file_id = incoming.file_id(path)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.text_input(
-            "Name of the series",
-            vendors.default_name(path, recognition, answers),
-            key=f"data_name_{file_id}",
-            width=260,
-        )
-        zone = _zone_picker(file_id, _likely_zone(recognition, answers))
+        name = st.text_input("Name of the series", name, key=f"data_name_{file_id}", width=260)
+        zone = _zone_picker(file_id, likely)
         leave_out = bool(preview.n_refused) and st.checkbox(
             f"Leave out the {preview.n_refused:,} refused rows", key=f"data_leave_out_{file_id}"
         )
@@ -238,7 +241,7 @@ def _offer_import(
             icon=":material/download:",
             disabled=problem is not None,
             on_click=partial(
-                _start, workspace, path, file_id, answers, name=name.strip(), zone=zone,
+                _start, workspace, path, answers, name=name.strip(), zone=zone,
                 leave_out=leave_out,
             ),
         )  # fmt: skip
@@ -263,7 +266,6 @@ def _problem(preview: Preview, *, leave_out: bool) -> str | None:
 def _start(
     workspace: Workspace,
     path: Path,
-    file_id: str,
     answers: Answers,
     *,
     name: str,

@@ -28,29 +28,36 @@ def _bring_in(workspace: Workspace) -> None:
     """Draw where bars can come from, and then the steps of their import."""
     n_done = st.session_state.get(N_DONE, 0)  # each import leaves empty fields behind
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown("##### Bring a file in", width="content")
+        st.markdown("##### Bring bars in", width="content")
         source = st.segmented_control(
             "From",
-            [incoming.UPLOAD, incoming.PATH],
+            incoming.sources(),
             default=incoming.UPLOAD,
             required=True,
             key="data_source",
             label_visibility="collapsed",
         )
+    given = _given(workspace, source, n_done)
+    if given is not None:
+        bar_import.draw(workspace, given)
+    elif source != incoming.YAHOO:
+        st.caption(
+            "Exports of TradingView, NinjaTrader, MetaTrader, Databento, Binance, Dukascopy and "
+            "others, or any table with time, open, high, low and close; packed ones too. Large "
+            "files are read fastest by their path."
+        )
+
+
+def _given(workspace: Workspace, source: str | None, n_done: int) -> incoming.Incoming | None:
+    if source == incoming.YAHOO:
+        return incoming.fetched(workspace, key=f"data_yahoo_{n_done}")
     if source == incoming.PATH:
         path = incoming.path_on_machine(
             key=f"data_path_{n_done}", placeholder="/home/me/exports/NQ_1min.csv"
         )
     else:
         path = incoming.upload(workspace, key=f"data_upload_{n_done}")
-    if path is None:
-        st.caption(
-            "Exports of TradingView, NinjaTrader, MetaTrader, Databento, Binance, Dukascopy and "
-            "others, or any table with time, open, high, low and close; packed ones too. Large "
-            "files are read fastest by their path."
-        )
-        return
-    bar_import.draw(workspace, path)
+    return None if path is None else incoming.Incoming(path=path)
 
 
 def _follow_imports(workspace: Workspace) -> None:

@@ -3,18 +3,40 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
 
+from moola import fetching
 from moola.exceptions import ImportRefused
+from moola.ui import jobs
+from moola.vendors import Answers
 from moola.workspace import Workspace
 
-UPLOAD, PATH = "Upload a file", "A path on this machine"
+UPLOAD, PATH, YAHOO = "Upload a file", "A path on this machine", "Fetch from Yahoo"
 FOLDER = ".incoming"
 """Uploads lie here until the next one; what an import keeps is kept elsewhere."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Incoming:
+    """A file to import, and what is known of it beside what it says itself."""
+
+    path: Path
+    answers: Answers = Answers()
+    name: str | None = None
+    zone: str | None = None
+
+
+def sources() -> list[str]:
+    """Return where bars can come from; Yahoo only with its optional package."""
+    has_yahoo = importlib.util.find_spec("yfinance") is not None
+    return [UPLOAD, PATH, *([YAHOO] if has_yahoo else [])]
 
 
 def file_id(path: Path) -> str:
@@ -65,3 +87,37 @@ def path_on_machine(*, key: str, placeholder: str) -> Path | None:
         found = "a folder" if path.is_dir() else "nothing"
         raise ImportRefused(f"{path} should be a file on this machine. Found {found} there.")
     return path
+
+
+def fetched(workspace: Workspace, *, key: str) -> Incoming | None:
+    """Draw what to fetch from Yahoo; return the file that it became."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        symbol = st.text_input("Symbol, as Yahoo names it", key=f"{key}_symbol", placeholder="NQ=F")
+        interval = st.selectbox("Bars of", list(fetching.INTERVALS), key=f"{key}_interval")
+        st.button(
+            "Fetch",
+            key=f"{key}_go",
+            icon=":material/cloud_download:",
+            disabled=not symbol.strip(),
+            on_click=partial(_fetch, workspace, symbol.strip(), interval, key),
+        )
+    st.caption("Yahoo has minutes of the last 7 days and hours of the last two years.")
+    job_key = st.session_state.get(f"{key}_job")
+    job = jobs.begun(job_key).get(job_key) if job_key else None
+    if job is None:
+        return None
+    found: fetching.Fetched = jobs.finish(job, "Fetching from Yahoo")
+    return Incoming(
+        path=found.path, answers=found.answers, name=found.symbol, zone=found.tz_exchange
+    )
+
+
+def _fetch(workspace: Workspace, symbol: str, interval: str, key: str) -> None:
+    """Fetch in a thread of its own: Yahoo may take its time."""
+    job_key = f"fetch|{workspace.root.resolve()}|{symbol}|{interval}"
+    jobs.forget(job_key)
+    jobs.start(
+        job_key,
+        lambda _tell: fetching.fetch(symbol, interval=interval, folder=workspace.fetched_dir),
+    )
+    st.session_state[f"{key}_job"] = job_key

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from moola import fetching
 from moola.bars import BarStore
 from moola.importing import import_bars, import_labels
 from moola.label_file import write_label_file
@@ -18,6 +20,7 @@ from moola.vendors import Answers
 from moola.workspace import Workspace
 from tests.pages.conftest import OpenPage, shown_text
 from tests.toy_bars import label_row, ohlc_of, toy_bars
+from tests.vendors.yahoo_chart import N_MINUTES, Recorded, chart, session
 
 
 def open_file(app: AppTest, path: Path) -> AppTest:
@@ -260,6 +263,27 @@ def test_a_failed_import_is_a_sentence_and_can_be_tried_again(
     app.run()
     button(app, "Import 300 bars").click().run()
     assert "**Imported** 300 bars" in shown_text(app)
+
+
+def test_bars_are_fetched_previewed_and_imported(
+    open_page: OpenPage, empty: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yfinance = pytest.importorskip("yfinance", reason="the extra fetch is not installed")
+    yfinance.set_tz_cache_location(str(tmp_path / "cache"))
+    monkeypatch.setattr(yfinance.data.YfData, "_instances", {})
+    # yfinance itself, on a recorded answer: the network of a test is no part of it
+    recorded = partial(fetching.fetch, session=session(Recorded(chart())))
+    monkeypatch.setattr(fetching, "fetch", recorded)
+    app = open_page(empty, "data")
+    app.segmented_control(key="data_source").set_value(incoming.YAHOO).run()
+    assert app.button(key="data_yahoo_0_go").disabled
+    app.text_input(key="data_yahoo_0_symbol").set_value("NQ=F").run()
+    app.button(key="data_yahoo_0_go").click().run()
+    assert not app.exception
+    assert f"{N_MINUTES - 1} bars ok" in shown_text(app)
+    button(app, f"Import {N_MINUTES - 1} bars").click().run()
+    (series,) = series_of(empty)
+    assert (series.symbol, series.tz_exchange) == ("NQ=F", "America/New_York")
 
 
 def test_windows_that_came_alone_are_offered_their_feed(

@@ -26,7 +26,7 @@ def test_every_page_opens_on_the_sample(page: str, open_page: OpenPage, sample: 
 
 
 HELP_ON_EMPTY = {
-    "data": "Bring a file in",
+    "data": "Bring bars in",
     "coverage": "python -m moola import",
     "windows": "python -m moola import",
     "finetune": "python -m moola import",
