@@ -63,21 +63,6 @@ class PostgresServer:
             options.append("-csynchronous_commit=off")
         return f"{self._address('postgresql+psycopg')}?options={'%20'.join(options)}"
 
-    def drop(self, url: str) -> None:
-        """Delete a place that lies on a disk of its own."""
-        name = url.split("search_path=")[1].split("%20")[0]
-        with self.session() as session:
-            session.execute(SQL("DROP SCHEMA {} CASCADE").format(Identifier(name)))
-            session.execute(SQL("DROP TABLESPACE {}").format(Identifier(name)))
-            session.execute("CHECKPOINT")  # after a crash nothing looks for that disk again
-
-    def new_database_url(self) -> str:
-        """Return the URL of a whole new database, as a user would make one."""
-        name = f"moola_{next(self._numbers)}"
-        with self.session() as session:
-            session.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
-        return self._address("postgresql+psycopg", name)
-
     def session(self) -> psycopg.Connection:
         """Return a connection of its own, which commits every statement."""
         return psycopg.connect(self._address("postgresql"), autocommit=True)

@@ -174,14 +174,12 @@ def test_a_full_disk_loses_nothing_and_works_again_with_space(
 
 
 def test_a_full_disk_of_a_server_loses_nothing_and_works_again_with_space(
-    small_disk: Callable[[int], Path], request: pytest.FixtureRequest
+    small_disk: Callable[[int], Path], crashing_server: postgres.PostgresServer
 ) -> None:
-    server = postgres.server()
     disk = small_disk(4)
     ballast = disk / "ballast"
     ballast.write_bytes(b"x" * 1_500_000)
-    desk = Desk(server.new_url(on_disk=disk))
-    request.addfinalizer(lambda: server.drop(desk.url))
+    desk = Desk(crashing_server.new_url(on_disk=disk))
     desk.store.add_series(FEED, op_id="feed")
     (uid,) = desk.add_windows(0)
     op, said, rev = fill_up(desk, uid)
