@@ -184,8 +184,9 @@ def decide(
             "note": view.note if note is None else note,
             "rev": view.rev + 1,
             "updated_at": op.ts,
-            "seconds": op.seconds,
-            "mode": op.mode,
+            # without a decision there is no time that it took
+            "seconds": op.seconds if state else None,
+            "mode": op.mode if state else "normal",
         },
     )
 

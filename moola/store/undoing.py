@@ -11,6 +11,8 @@ from moola.store.records import Event
 from moola.store.span_rows import rivals
 from moola.store.tables import STATE_TABLES, proposals, reviews, spans, windows
 
+UNDECIDED: Row = {"state": None, "reason": None, "seconds": None, "mode": "normal"}
+
 
 def take_back(op: Operation, event: Event) -> None:
     """Undo an event: put every row it changed back as it was.
@@ -36,7 +38,7 @@ def take_back(op: Operation, event: Event) -> None:
                 "it changed has moved on since."
             )
         if table is reviews and current is not None:
-            blank = {**current, "state": None, "reason": None, "note": ""}
+            blank = {**current, **UNDECIDED, "note": ""}
             target = {**(target or blank), "rev": current["rev"] + 1, "updated_at": op.ts}
         if target is not None:
             op.put(table, target)
