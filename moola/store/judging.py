@@ -11,8 +11,9 @@ from sqlalchemy import Connection, select
 
 from moola.exceptions import StoreError
 from moola.schema import LABELLED_STATES
+from moola.store.bar_rows import BarRows, as_dicts, by_series, lies_inside
 from moola.store.changes import Operation, Row
-from moola.store.queries import FEW, as_span, as_time, in_view, lies_inside
+from moola.store.queries import FEW, as_span, as_time
 from moola.store.records import Judgement, Release, Rule
 from moola.store.tables import releases, reviews, rules, spans, windows
 
@@ -29,12 +30,12 @@ def load_judgements(
     )
     if uids is not None and len(uids) <= FEW:
         query = query.where(reviews.c.window_uid.in_(uids))
-    rows = [dict(row) for row in connection.execute(query).mappings()]
+    rows = as_dicts(connection.execute(query))
     if uids is not None:
         wanted = set(uids)
         rows = [row for row in rows if row["window_uid"] in wanted]
     live = _live_spans(connection, {row["series_id"] for row in rows})
-    return [_as_judgement(row, live[row["annotator"], row["series_id"]]) for row in rows]
+    return [_as_judgement(row, live.get((row["annotator"], row["series_id"]))) for row in rows]
 
 
 def load_layers(connection: Connection) -> list[str]:
@@ -131,9 +132,7 @@ def put_release(
     op.put(releases, row)
 
 
-def _live_spans(
-    connection: Connection, series_ids: set[str]
-) -> defaultdict[tuple[str, str], list[Row]]:
+def _live_spans(connection: Connection, series_ids: set[str]) -> dict[tuple[str, str], BarRows]:
     query = (
         select(spans)
         .where(spans.c.deleted_at.is_(None))
@@ -141,13 +140,17 @@ def _live_spans(
     )
     if len(series_ids) <= FEW:
         query = query.where(spans.c.series_id.in_(series_ids))
-    grouped: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
-    for row in connection.execute(query).mappings():
-        grouped[row["annotator"], row["series_id"]].append(dict(row))
-    return grouped
+    by_layer: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in as_dicts(connection.execute(query)):
+        by_layer[row["annotator"]].append(row)
+    return {
+        (layer, series_id): own
+        for layer, rows in by_layer.items()
+        for series_id, own in by_series(rows).items()
+    }
 
 
-def _as_judgement(row: Row, live: list[Row]) -> Judgement:
+def _as_judgement(row: Row, live: BarRows | None) -> Judgement:
     bar_start = row["bar_start"]
     return Judgement(
         window_uid=row["window_uid"],
@@ -162,7 +165,7 @@ def _as_judgement(row: Row, live: list[Row]) -> Judgement:
         updated_at=as_time(row["updated_at"]),  # type: ignore[arg-type]
         spans=tuple(
             as_span(span, bar_start)
-            for span in in_view(live, bar_start)
+            for span in (live.near(bar_start) if live else ())
             if lies_inside(span, bar_start)
         ),
     )

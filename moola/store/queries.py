@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, select
 
 from moola.exceptions import UnknownWindow
-from moola.schema import WINDOW_LENGTH, ReviewState
+from moola.schema import ReviewState
+from moola.store.bar_rows import LAST, as_dicts, by_series, lies_inside
 from moola.store.changes import Row
 from moola.store.moving import standing_move
-from moola.store.records import Proposal, Series, StoredSpan, WindowView
+from moola.store.records import Proposal, Series, StoredSpan, WindowRow, WindowView
 from moola.store.tables import aliases, proposals, reviews, series, spans, windows
 
-LAST = WINDOW_LENGTH - 1
 FEW = 200
 
 
@@ -54,27 +54,40 @@ def load_views(
     uids: Sequence[str] | None = None,
 ) -> list[WindowView]:
     """Return windows by series and bar, all of them or those of a series or with some ids."""
+    return [as_view(seen, annotator) for seen in _seen(connection, annotator, series_id, uids)]
+
+
+def load_rows(
+    connection: Connection,
+    annotator: str,
+    *,
+    series_id: str | None = None,
+    uids: Sequence[str] | None = None,
+) -> list[WindowRow]:
+    """Return what a queue shows of the windows: their spans are not made into records."""
+    return [WindowRow(**_told_of(seen)) for seen in _seen(connection, annotator, series_id, uids)]
+
+
+def _seen(
+    connection: Connection, annotator: str, series_id: str | None, uids: Sequence[str] | None
+) -> Iterator[Seen]:
     rows = window_rows(connection, series_id, uids)
-    if not rows:
-        return []
     series_ids = {row["series_id"] for row in rows}
     only = rows[0]["bar_start"] if len(rows) == 1 else None
     near = {"series_ids": series_ids, "bar_start": only}
-    span_rows = by_series(live_spans(connection, annotator, **near))
-    proposed = by_series(proposal_rows(connection, **near))
-    review_rows = _reviews(connection, annotator, rows)
-    names = load_aliases(connection, rows)
-    return [
-        as_view(
+    drawn = by_series(live_spans(connection, annotator, **near)) if rows else {}
+    proposed = by_series(proposal_rows(connection, **near)) if rows else {}
+    review_rows = _reviews(connection, annotator, rows) if rows else {}
+    names = load_aliases(connection, rows) if rows else {}
+    for row in rows:
+        uid, owner, bar_start = row["window_uid"], row["series_id"], row["bar_start"]
+        yield Seen(
             row,
-            annotator=annotator,
-            review=review_rows.get(row["window_uid"]),
-            names=names[row["window_uid"]],
-            spans_near=in_view(span_rows[row["series_id"]], row["bar_start"]),
-            proposals_near=in_view(proposed[row["series_id"]], row["bar_start"]),
+            review_rows.get(uid),
+            names.get(uid, []),
+            drawn[owner].near(bar_start) if owner in drawn else [],
+            proposed[owner].near(bar_start) if owner in proposed else [],
         )
-        for row in rows
-    ]
 
 
 def live_spans(
@@ -91,11 +104,6 @@ def live_spans(
     """
     query = select(spans).where(spans.c.annotator == annotator, spans.c.deleted_at.is_(None))
     return _rows(connection, _near(query, spans, series_ids, bar_start, margin), spans)
-
-
-def lies_inside(row: Row, bar_start: int) -> bool:
-    """Return whether a span or proposal lies wholly in the view that begins at `bar_start`."""
-    return bar_start <= row["seq_start"] and row["seq_end"] <= bar_start + LAST
 
 
 def resolve(connection: Connection, name: str) -> str:
@@ -126,7 +134,7 @@ def window_rows(
         query = query.where(windows.c.series_id == series_id)
     if uids is not None and len(uids) <= FEW:
         query = query.where(windows.c.window_uid.in_(uids))
-    rows = [dict(row) for row in connection.execute(query).mappings()]
+    rows = as_dicts(connection.execute(query))
     wanted = None if uids is None else set(uids)
     return rows if wanted is None else [row for row in rows if row["window_uid"] in wanted]
 
@@ -154,30 +162,14 @@ def _near(
 
 def _rows(connection: Connection, query: Any, table: Any) -> list[Row]:
     query = query.order_by(table.c.series_id, table.c.seq_start, table.c.seq_end)
-    return [dict(row) for row in connection.execute(query).mappings()]
-
-
-def by_series(rows: list[Row]) -> defaultdict[str, list[Row]]:
-    """Return rows by their series, in their order."""
-    grouped: defaultdict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        grouped[row["series_id"]].append(row)
-    return grouped
-
-
-def in_view(rows: list[Row], bar_start: int) -> list[Row]:
-    """Return the rows that touch a view; `rows` are ordered by their first bar."""
-    first_bar: Callable[[Row], int] = lambda row: row["seq_start"]  # noqa: E731
-    first = bisect_left(rows, bar_start - LAST, key=first_bar)
-    last = bisect_left(rows, bar_start + WINDOW_LENGTH, key=first_bar)
-    return [row for row in rows[first:last] if row["seq_end"] >= bar_start]
+    return as_dicts(connection.execute(query))
 
 
 def _reviews(connection: Connection, annotator: str, rows: list[Row]) -> dict[str, Row]:
     query = select(reviews).where(reviews.c.annotator == annotator)
     if len(rows) <= FEW:
         query = query.where(reviews.c.window_uid.in_([row["window_uid"] for row in rows]))
-    return {row["window_uid"]: dict(row) for row in connection.execute(query).mappings()}
+    return {row["window_uid"]: row for row in as_dicts(connection.execute(query))}
 
 
 def load_aliases(connection: Connection, rows: list[Row]) -> defaultdict[str, list[str]]:
@@ -191,38 +183,40 @@ def load_aliases(connection: Connection, rows: list[Row]) -> defaultdict[str, li
     return names
 
 
-def as_view(
-    row: Row,
-    *,
-    annotator: str,
-    review: Row | None,
-    names: list[str],
-    spans_near: list[Row],
-    proposals_near: list[Row],
-) -> WindowView:
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The rows that make up a window as one layer has it."""
+
+    window: Row
+    review: Row | None
+    names: list[str]
+    spans: list[Row]
+    """Live ones that touch the view."""
+    proposals: list[Row]
+
+    @property
+    def inside(self) -> list[Row]:
+        """Spans that lie wholly in the view."""
+        return [span for span in self.spans if lies_inside(span, self.window["bar_start"])]
+
+    @property
+    def proposed(self) -> list[Row]:
+        """Proposals that lie wholly in the view, whether or not a span took their place."""
+        return [row for row in self.proposals if lies_inside(row, self.window["bar_start"])]
+
+
+def as_view(seen: Seen, annotator: str) -> WindowView:
     """Return a window with the spans and proposals that touch it, as one layer has it."""
-    bar_start = row["bar_start"]
-    whole = [span for span in spans_near if lies_inside(span, bar_start)]
-    cut = [span for span in spans_near if not lies_inside(span, bar_start)]
-    proposed = [item for item in proposals_near if lies_inside(item, bar_start)]
-    still_open = _disjoint(proposed, spans_near)
-    derived: ReviewState = "proposed" if proposed else "unseen"
+    bar_start, review = seen.window["bar_start"], seen.review
+    cut = [span for span in seen.spans if not lies_inside(span, bar_start)]
     return WindowView(
-        window_uid=row["window_uid"],
-        series_id=row["series_id"],
-        bar_start=bar_start,
-        start_ts=as_time(row["start_ts"]),
-        alias=names[0] if names else None,
-        aliases=tuple(names),
-        state=(review["state"] if review else None) or derived,
-        reason=review["reason"] if review else None,
-        types=tuple(dict.fromkeys(item["type"] for item in whole or still_open)),
-        score=max((item["score"] for item in proposed), default=None),
-        spans=tuple(as_span(span, bar_start) for span in whole),
+        **_told_of(seen),
+        aliases=tuple(seen.names),
+        spans=tuple(as_span(span, bar_start) for span in seen.inside),
         cut_spans=tuple(as_span(span, bar_start) for span in cut),
-        proposals=tuple(_as_proposal(item, bar_start) for item in still_open),
-        mode=review["mode"] if review else "normal",
-        seconds=review["seconds"] if review else None,
+        proposals=tuple(
+            _as_proposal(item, bar_start) for item in _disjoint(seen.proposed, seen.spans)
+        ),
         note=review["note"] if review else "",
         rev=review["rev"] if review else 0,
         updated_at=as_time(review["updated_at"]) if review else None,
@@ -230,8 +224,30 @@ def as_view(
     )
 
 
+def _told_of(seen: Seen) -> dict[str, Any]:
+    """Return the fields of a `WindowRow`."""
+    window, review, proposed = seen.window, seen.review, seen.proposed
+    shown = seen.inside or _disjoint(proposed, seen.spans)
+    derived: ReviewState = "proposed" if proposed else "unseen"
+    return {
+        "window_uid": window["window_uid"],
+        "series_id": window["series_id"],
+        "bar_start": window["bar_start"],
+        "start_ts": as_time(window["start_ts"]),
+        "alias": seen.names[0] if seen.names else None,
+        "state": (review["state"] if review else None) or derived,
+        "reason": review["reason"] if review else None,
+        "types": tuple(dict.fromkeys(item["type"] for item in shown)),
+        "score": max((item["score"] for item in proposed), default=None),
+        "mode": review["mode"] if review else "normal",
+        "seconds": review["seconds"] if review else None,
+    }
+
+
 def _disjoint(proposed: list[Row], taken: list[Row]) -> list[Row]:
     """Return the best proposals that share no bar with a span or with one another."""
+    if len(proposed) == 1 and not taken:
+        return proposed
     kept: list[Row] = []
     for item in sorted(proposed, key=lambda row: (-row["score"], row["seq_start"])):
         if not any(overlaps(item, other) for other in [*taken, *kept]):

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import fields
 from typing import Any, Self
 
 from sqlalchemy import Engine, func, select
 
 from moola.exceptions import StoreError
 from moola.schema import REVIEW_STATES, ReviewState, SpanType
-from moola.store import changes, judging, people, queries
+from moola.store import changes, counting, judging, people, queries
 from moola.store.engine import open_engine, reading
 from moola.store.records import (
     Event,
@@ -24,7 +22,7 @@ from moola.store.records import (
     WindowView,
 )
 from moola.store.standing import Standings, load_standings
-from moola.store.tables import STATE_TABLES, events
+from moola.store.tables import events
 
 LOCAL = "local"
 """The annotator of a store that one person uses."""
@@ -80,11 +78,13 @@ class StoreReader:
         annotator: str = LOCAL,
     ) -> list[WindowRow]:
         """Return the windows that pass every filter, by series and bar."""
+        with reading(self._engine) as connection:
+            rows = queries.load_rows(connection, annotator, series_id=series_id, uids=uids)
         return [
-            _light(view)
-            for view in self.views(series_id=series_id, uids=uids, annotator=annotator)
-            if (states is None or view.state in states)
-            and (types is None or not set(types).isdisjoint(view.types))
+            row
+            for row in rows
+            if (states is None or row.state in states)
+            and (types is None or not set(types).isdisjoint(row.types))
         ]
 
     def views(
@@ -110,8 +110,9 @@ class StoreReader:
 
     def counts(self, *, annotator: str = LOCAL) -> dict[ReviewState, int]:
         """Return how many windows are in each state."""
-        found = Counter(row.state for row in self.views(annotator=annotator))
-        return {state: found[state] for state in REVIEW_STATES}
+        with reading(self._engine) as connection:
+            found = counting.count_states(connection, annotator)
+        return {state: found.get(state, 0) for state in REVIEW_STATES}
 
     def judgements(self, *, uids: Sequence[str] | None = None) -> list[Judgement]:
         """Return what every layer decided, of all windows or some."""
@@ -177,11 +178,4 @@ class StoreReader:
     def sizes(self) -> dict[str, int]:
         """Return how many rows each table of the store holds, the log of events first."""
         with reading(self._engine) as connection:
-            return {
-                table.name: connection.scalar(select(func.count()).select_from(table)) or 0
-                for table in (events, *STATE_TABLES.values())
-            }
-
-
-def _light(view: WindowView) -> WindowRow:
-    return WindowRow(**{item.name: getattr(view, item.name) for item in fields(WindowRow)})
+            return counting.count_rows(connection)

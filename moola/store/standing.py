@@ -16,8 +16,9 @@ from sqlalchemy import Connection, select
 from moola.schema import LABELLED_STATES
 from moola.second_look import GOLD, decision_of, is_person, standing_of
 from moola.store import queries
+from moola.store.bar_rows import BarRows, as_dicts, by_series, lies_inside
 from moola.store.changes import Row
-from moola.store.queries import as_span, as_view, in_view, lies_inside
+from moola.store.queries import Seen, as_span, as_view
 from moola.store.records import StoredSpan, WindowView
 from moola.store.tables import reviews, spans
 
@@ -50,7 +51,7 @@ def load_standings(connection: Connection, *, nobody: str) -> Standings:
     """
     rows = queries.window_rows(connection)
     series_ids = {row["series_id"] for row in rows}
-    proposed = queries.by_series(queries.proposal_rows(connection, series_ids=series_ids))
+    proposed = by_series(queries.proposal_rows(connection, series_ids=series_ids))
     names = queries.load_aliases(connection, rows)
     known, live = _reviews(connection), _live_spans(connection)
     main = _main_layer(known, nobody)
@@ -58,7 +59,7 @@ def load_standings(connection: Connection, *, nobody: str) -> Standings:
     for row in rows:
         uid, bar_start = row["window_uid"], row["bar_start"]
         near = {
-            layer: in_view(of_layer[row["series_id"]], bar_start)
+            layer: of_layer[row["series_id"]].near(bar_start)
             for layer, of_layer in live.items()
             if row["series_id"] in of_layer
         }
@@ -66,14 +67,15 @@ def load_standings(connection: Connection, *, nobody: str) -> Standings:
         if (layer := _chosen(own, near, bar_start, main)) is None:
             found.disputed.append(uid)
             continue
-        view = as_view(
+        there = proposed.get(row["series_id"])
+        seen = Seen(
             row,
-            annotator=layer,
-            review=known[uid].get(layer),
-            names=names[uid],
-            spans_near=near.get(layer, []),
-            proposals_near=in_view(proposed[row["series_id"]], bar_start),
+            known[uid].get(layer),
+            names[uid],
+            near.get(layer, []),
+            there.near(bar_start) if there else [],
         )
+        view = as_view(seen, layer)
         others = tuple(_others(view, own, near))
         found.views.append(replace(view, cut_spans=view.cut_spans + others) if others else view)
     return found
@@ -123,13 +125,13 @@ def _counts(layer: str) -> bool:
 def _reviews(connection: Connection) -> defaultdict[str, dict[str, Row]]:
     """Return the rows about windows by window and layer, undecided ones too."""
     found: defaultdict[str, dict[str, Row]] = defaultdict(dict)
-    for row in connection.execute(select(reviews)).mappings():
+    for row in as_dicts(connection.execute(select(reviews))):
         if _counts(row["annotator"]):
-            found[row["window_uid"]][row["annotator"]] = dict(row)
+            found[row["window_uid"]][row["annotator"]] = row
     return found
 
 
-def _live_spans(connection: Connection) -> dict[str, dict[str, list[Row]]]:
+def _live_spans(connection: Connection) -> dict[str, dict[str, BarRows]]:
     """Return live spans by layer and series, by their first bar."""
     query = (
         select(spans)
@@ -137,10 +139,10 @@ def _live_spans(connection: Connection) -> dict[str, dict[str, list[Row]]]:
         .order_by(spans.c.annotator, spans.c.series_id, spans.c.seq_start, spans.c.seq_end)
     )
     found: defaultdict[str, list[Row]] = defaultdict(list)
-    for row in connection.execute(query).mappings():
+    for row in as_dicts(connection.execute(query)):
         if _counts(row["annotator"]):
-            found[row["annotator"]].append(dict(row))
-    return {layer: dict(queries.by_series(rows)) for layer, rows in found.items()}
+            found[row["annotator"]].append(row)
+    return {layer: by_series(rows) for layer, rows in found.items()}
 
 
 def _main_layer(known: Mapping[str, Reviews], nobody: str) -> str:
