@@ -172,6 +172,7 @@ def _notes(overlap: Overlap, older: Series) -> tuple[str, ...]:
     if overlap.n_conflicts:
         notes.append(
             f"{overlap.n_conflicts:,} bars differ from those of {older.series_id}, which were kept"
+            + ("; its last was perhaps exported unfinished" if overlap.last_differs else "")
         )
     if overlap.n_between:
         notes.append(

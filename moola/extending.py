@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -30,6 +31,8 @@ class Overlap:
     """Bars after the last of the series."""
     n_between: int = 0
     """Bars inside the series' time at which it has none."""
+    last_differs: bool = False
+    """Whether the last bar of the series is among those that differ."""
     n_conflicts: int = 0
     """Shared bars with other prices or another volume."""
     conflicts: list[RefusedRow] = field(default_factory=list)
@@ -46,7 +49,7 @@ def compare(bars: Iterator[pd.DataFrame], series: Series, bar_store: BarStore) -
         if len(inside):
             first, latest = _ends(inside)
             own = bar_store.between(series.content_hash, first, latest)
-            _compare_part(found, inside, own, n_before)
+            _compare_part(found, inside, own, n_before, last=series.end_ts)
         n_before += len(part)
     return found
 
@@ -81,7 +84,9 @@ def _ends(bars: pd.DataFrame) -> tuple[pd.Timestamp, pd.Timestamp]:
     return times.iloc[0], times.iloc[-1]
 
 
-def _compare_part(found: Overlap, inside: pd.DataFrame, own: pd.DataFrame, n_before: int) -> None:
+def _compare_part(
+    found: Overlap, inside: pd.DataFrame, own: pd.DataFrame, n_before: int, *, last: datetime | None
+) -> None:
     numbered = inside.assign(row=np.arange(len(inside)) + n_before + 1)
     both = numbered.merge(own, on="timestamp", suffixes=("", "_own"))
     found.n_shared += len(both)
@@ -92,6 +97,7 @@ def _compare_part(found: Overlap, inside: pd.DataFrame, own: pd.DataFrame, n_bef
         # a volume that one of the two does not know is no contradiction
         differs |= np.abs(new - old) > SAME_PRICE * np.abs(old)
     found.n_conflicts += int(differs.sum())
+    found.last_differs |= bool((pd.DatetimeIndex(both["timestamp"]) == last)[differs].any())
     for i in np.flatnonzero(differs)[: SHOWN_CONFLICTS - len(found.conflicts)].tolist():
         found.conflicts.append(RefusedRow(int(both["row"].iloc[i]), _difference(both.iloc[i])))
 

@@ -101,6 +101,15 @@ def test_bars_that_differ_are_named_and_the_old_ones_kept(started: Room) -> None
     pd.testing.assert_frame_equal(started.bars.read(series.content_hash), BARS)
 
 
+def test_an_unfinished_last_bar_of_the_series_is_pointed_at(room: Room) -> None:
+    unfinished = BARS.head(400).copy()
+    unfinished.loc[399, "close"] = unfinished.loc[399, "open"]
+    import_bars(room.file(unfinished), room.store, room.bars)
+    report = import_bars(room.file(BARS.iloc[300:]), room.store, room.bars)
+    assert report.n_conflicts == 1
+    assert "exported unfinished" in str(report)
+
+
 def test_bars_between_those_of_the_series_are_left_out_and_counted(room: Room) -> None:
     gappy = BARS.head(400).drop(index=[350, 351])
     import_bars(room.file(gappy), room.store, room.bars)
@@ -214,6 +223,18 @@ def test_a_dry_run_writes_nothing(room: Room, capsys: pytest.CaptureFixture[str]
     assert run(room, room.file(BARS), "--dry-run", "--json") == 0
     shown = json.loads(capsys.readouterr().out)
     assert (shown["n_ok"], len(shown["head"]), shown["bar"]) == (600, 20, "1min")
+
+
+def test_a_dry_run_lists_what_the_file_does_not_say(
+    room: Room, capsys: pytest.CaptureFixture[str]
+) -> None:
+    naive = BARS.assign(timestamp=BARS["timestamp"].dt.strftime("%Y%m%d %H%M%S"))
+    path = room.folder / "NQ.txt"
+    naive.to_csv(path, sep=";", header=False, index=False)
+    assert run(room, path, "--dry-run") == 0
+    out = capsys.readouterr().out
+    for part in ("NinjaTrader or HistData", "--tz:", "--stamp:", "end (NinjaTrader stamps the end"):
+        assert part in out
 
 
 def test_open_questions_are_answered_by_flags(

@@ -56,6 +56,8 @@ def _import_bars(path: Path, args: argparse.Namespace, workspace: Workspace) -> 
     notes = "".join(f"\n{note}" for note in found.notes)
     head = f"{path.name}: {found.title}{notes}"
     if args.dry_run:
+        if missing := vendors.open_questions(found, answers):
+            return found, "\n".join([head, "What the file does not say:", *map(str, missing)])
         with _progress_bar(path) as progress:
             preview = vendors.preview(
                 path, answers, tz_exchange=args.exchange_tz, progress=progress

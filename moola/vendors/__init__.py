@@ -22,6 +22,7 @@ from moola.vendors.quality import Inspection as Inspection
 from moola.vendors.quality import Preview as Preview
 from moola.vendors.reading import default_name as default_name
 from moola.vendors.reading import open_file as open_file
+from moola.vendors.reading import open_questions as open_questions
 from moola.vendors.sources import readable
 from moola.vendors.stamps import check_zone
 
@@ -37,6 +38,7 @@ __all__ = [
     "inspect_bars",
     "open_bars",
     "open_file",
+    "open_questions",
     "preview",
     "recognise",
 ]

@@ -66,6 +66,11 @@ class Question:
         """The command line's name of the answer."""
         return "--" + self.name.replace("_", "-")
 
+    def __str__(self) -> str:
+        hints = (f"{option} ({self.hints[option]})" if self.hints.get(option) else option
+                 for option in self.options)  # fmt: skip
+        return f"{self.flag}: {self.text} {', '.join(hints)}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recognition:

@@ -87,6 +87,7 @@ class Inspection:
     _head: list[pd.DataFrame] = field(default_factory=list)
     _run: tuple[int, int] = (0, 0)
     _latest: int = NEVER
+    _timed_last: int = 0
     _ticks: TickCounter = field(default_factory=TickCounter)
     _sample: ChartSample = field(default_factory=ChartSample)
     _breaks: BreakCounter = field(init=False)
@@ -99,10 +100,11 @@ class Inspection:
         if sum(map(len, self._head)) < SHOWN_ROWS:
             self._head.append(chunk.bars.head(SHOWN_ROWS))
         self.n_rows += len(chunk.bars)
-        good = pd.DataFrame(chunk.bars[~self._refuse(chunk)])
+        refused = self._refuse(chunk)
+        good = pd.DataFrame(chunk.bars[~refused])
         self.n_ok += len(good)
         if len(good):
-            self._count_steps(good, chunk.rows)
+            self._count_steps(good)
             self._count_prices(good)
             times = pd.Series(good["timestamp"])
             self.first = times.iloc[0] if self.first is None else self.first
@@ -153,10 +155,11 @@ class Inspection:
         room = KEPT_ROWS - len(self.refused)
         self.refused += sorted(described, key=lambda row: row.row)[:room]
         nanos = pd.DatetimeIndex(chunk.bars["timestamp"]).asi8
+        self._check_one_length(nanos, chunk.rows)
         self._latest = max(self._latest, int(nanos.max(initial=NEVER)))
         return taken
 
-    def _count_steps(self, good: pd.DataFrame, rows: NDArray[np.int64]) -> None:
+    def _count_steps(self, good: pd.DataFrame) -> None:
         seconds = pd.DatetimeIndex(good["timestamp"]).asi8 // 1_000_000_000
         if self.last is not None:
             seconds = np.r_[int(self.last.timestamp()), seconds]
@@ -168,12 +171,19 @@ class Inspection:
             is_gap = steps > bar_seconds(self.bar)
             self.n_gaps += int(is_gap.sum())
             self.longest_gap = max(self.longest_gap, int(steps.max()) if is_gap.any() else 0)
-            self._check_one_length(steps, bar_seconds(self.bar), rows)
 
-    def _check_one_length(
-        self, steps: NDArray[np.int64], bar: int, rows: NDArray[np.int64]
-    ) -> None:
-        """Refuse a long run of bars of another length, which is a second table in the file."""
+    def _check_one_length(self, nanos: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
+        """Refuse a long run of bars of another length, which is a second table in the file.
+
+        Bars with a price at fault count too: what was left out between bars makes them no longer.
+        """
+        timed = nanos > NEVER
+        if not self.bar or not timed.any():
+            return
+        bar, rows = bar_seconds(self.bar), rows[timed]
+        seconds = np.r_[self._timed_last or nanos[timed][:1], nanos[timed]] // 1_000_000_000
+        self._timed_last = int(nanos[timed][-1])
+        steps = np.diff(seconds)
         # days follow each other after 23 to 25 hours, and longer over a weekend
         kinds = np.where(steps >= 20 * 3_600, DAY, steps)
         changes = np.flatnonzero(np.diff(kinds)) + 1
@@ -183,7 +193,7 @@ class Inspection:
         lengths[0] += carried if kinds[0] == kind else 0
         self._run = (int(kinds[-1]), int(lengths[-1]))
         values = kinds[starts]
-        is_other = (values != bar) & ~((values == DAY) & (bar >= DAY))
+        is_other = (values > 0) & (values != bar) & ~((values == DAY) & (bar >= DAY))
         too_long = is_other & (lengths >= np.where(values == DAY, RUN_DAYS, RUN_BARS))
         if too_long.any():
             at = int(np.argmax(too_long))

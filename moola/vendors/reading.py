@@ -29,6 +29,7 @@ from moola.vendors.sources import stem
 from moola.vendors.stamps import Stamps, check_zone, find_stamps
 
 SHOWN_SYMBOLS = 40
+WIDER: dict[str, str] = {"tz": " or another zone", "bar": " or another length"}
 ORDERS = {"dmy": "day first, 31/12/2024", "mdy": "month first, 12/31/2024", "ymd": ""}
 
 
@@ -56,14 +57,13 @@ class BarFile:
 
     def answered(self, answers: Answers) -> Answers:
         """Return all answers; `ImportRefused` names the flag of the first that is missing."""
-        for question in self.recognition.questions:
-            if getattr(answers, question.name) is None:
-                options = f" Options: {', '.join(question.options)}." if question.options else ""
-                shown = question.options[0] if question.options else "ANSWER"
-                raise ImportRefused(
-                    f"{question.text} Nothing in {self.path.name} says so: answer with "
-                    f"{question.flag} {shown}.{options}"
-                )
+        if missing := open_questions(self.recognition, answers):
+            first, *rest = missing
+            others = f" Open too: {', '.join(q.flag for q in rest)}." if rest else ""
+            raise ImportRefused(
+                f"{first.text} Nothing in {self.path.name} says so: answer with {first.flag}, "
+                f"one of {', '.join(first.options)}{WIDER.get(first.name, '')}.{others}"
+            )
         if answers.tz is not None:
             check_zone(answers.tz)
         self._check_symbol(answers)
@@ -134,6 +134,11 @@ class BarFile:
                 )
         # stamps with an offset and numbers since 1970 have their zone already
         return replace(answers, tz=None) if self.stamps.has_zone else answers
+
+
+def open_questions(recognition: Recognition, answers: Answers) -> list[Question]:
+    """Return what a file does not say and nobody has answered."""
+    return [q for q in recognition.questions if getattr(answers, q.name) is None]
 
 
 def open_file(path: Path) -> BarFile:

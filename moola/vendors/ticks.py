@@ -7,12 +7,15 @@ from numpy.typing import NDArray
 
 ON_GRID_SHARE = 0.99
 """A tick is the greatest step that so many bars keep to; the others are off it."""
-TOLERANCE = 1e-3
-"""In ticks: prices kept as 32-bit floats are this far off their own grid."""
+PRECISION = 1.2e-7
+"""Of a price kept as a 32-bit float: so far, in parts of itself, may it be off its own grid."""
+MAX_TOLERANCE = 1e-3
+"""In ticks."""
 SAMPLE_BARS = 20_000
 NICE = (1.0, 0.5, 0.25, 0.2)
 FRACTIONS = tuple(2.0**-k for k in range(3, 9))
 """Eighths to 256ths: old stock prices and treasuries."""
+DECIMALS = tuple(sorted((n * 10.0**k for k in range(-8, 3) for n in (1, 5)), reverse=True))
 CANDIDATES = tuple(
     sorted({n * 10.0**k for k in range(-8, 4) for n in NICE} | set(FRACTIONS), reverse=True)
 )
@@ -51,18 +54,21 @@ class TickCounter:
 
 
 def _finer(steps: list[float]) -> list[float]:
-    """Return the candidates below a step that divide it and each other, the greatest first."""
-    chain: list[float] = []
-    for step in CANDIDATES:
-        last = chain[-1] if chain else (steps[0] if steps else 0.0)
-        if step < last and abs(last / step - round(last / step)) < 1e-6:
+    """Return steps below one that divide it and each other, the greatest first."""
+    if not steps:
+        return []
+    chain = [steps[0]]
+    for step in (*(FRACTIONS if steps[0] in FRACTIONS else ()), *DECIMALS):
+        ratio = chain[-1] / step
+        if step < chain[-1] and abs(ratio - round(ratio)) < 1e-6 * ratio:
             chain.append(step)
-    return chain
+    return chain[1:]
 
 
 def _on_grid(ohlc: NDArray[np.float64], step: float) -> NDArray[np.bool_]:
     ticks = ohlc / step
     whole = np.rint(ticks)
+    tolerance = np.minimum(PRECISION * ticks + 1e-9, MAX_TOLERANCE)
     # beyond the 15 digits of a float every number looks whole, and near 0 none counts
-    is_on = (np.abs(ticks - whole) < TOLERANCE) & (ticks < 1e12) & (whole >= 1)
+    is_on = (np.abs(ticks - whole) < tolerance) & (ticks < 1e12) & (whole >= 1)
     return np.asarray(is_on.all(axis=1))
