@@ -13,7 +13,7 @@ import streamlit as st
 from moola import coverage, market_hours
 from moola.coverage import Coverage, Survey
 from moola.store import LabelStore, Series, WindowRow
-from moola.ui import cache, components, coverage_map, state
+from moola.ui import cache, components, coverage_map, own_windows, state
 from moola.ui.coverage_map import Place, Shown
 from moola.workspace import Workspace
 
@@ -84,7 +84,7 @@ def choose(workspace: Workspace, store: LabelStore) -> Chosen | None:
     kept_ids = {item.series_id for item in surveys}
     return Chosen(
         surveys=surveys,
-        rows=cache.window_rows(workspace.store_url),
+        rows=own_windows.rows(workspace),
         zone=zone,
         arm=arm,
         shown="kept" if shown == "kept" else "looked at",

@@ -16,7 +16,7 @@ from moola.cutting import CutOptions, CutReport, cut_series
 from moola.exceptions import MoolaError
 from moola.schema import LABELLED_STATES, WINDOW_LENGTH
 from moola.store import LabelStore, Series, WindowRow
-from moola.ui import cache, components, jobs, state
+from moola.ui import cache, components, jobs, own_windows, state
 from moola.workspace import Workspace
 
 DECIDED = (*LABELLED_STATES, "rejected")
@@ -31,7 +31,7 @@ def draw(workspace: Workspace, store: LabelStore) -> None:
     st.markdown("##### Series in this workspace")
     if not known:
         st.caption("None yet.")
-    tallies = _tallies(cache.window_rows(workspace.store_url))
+    tallies = _tallies(own_windows.rows(workspace))
     for item in sorted(feeds, key=lambda item: item.symbol):
         _series_row(item, tallies[item.series_id])
     if alone:

@@ -95,3 +95,16 @@ def test_all_series_of_one_clock_share_the_map(open_page: OpenPage, sample: Work
     app.selectbox(key="coverage_series").set_value(labelled.series_id).run()
     assert not app.exception
     assert 0 < len(the_map(app)["cells"]) <= both
+
+
+def test_the_map_is_that_of_the_person_who_works_in_the_tab(
+    open_page: OpenPage, sample: Workspace
+) -> None:
+    store = LabelStore.open(sample.store_url)
+    for row in store.windows()[:10]:
+        store.reject(row.window_uid, rev=0, op_id=f"ann-{row.window_uid}", annotator="ann")
+    app = open_page(sample, "coverage")
+    assert "174 of 174 decided kept" in shown_text(app)
+    app.session_state["annotator"] = "ann"
+    app.run()
+    assert "0 of 10 decided kept" in shown_text(app)
