@@ -94,7 +94,7 @@ def match_spans(
     """Return the pairs (index in `a`, index in `b`) of spans that mark the same expansion.
 
     Each span is in one pair at most; the closest pairs are taken first. Spans of one person share
-    no bar, so from an `iou_min` of 0.5 on no choice of pairs would hold more of them.
+    no bar but a turning point, so from an `iou_min` of 0.5 on no choice would hold more pairs.
     """
     close = [
         (-share, one.start + other.start, i, j)

@@ -138,7 +138,7 @@ def test_letters_are_dealt_by_the_window_and_not_by_the_person() -> None:
     assert comparing.shuffled(["ben", "anna"], "w1") == comparing.shuffled(["anna", "ben"], "w1")
 
 
-def test_trials_are_found_in_the_layer_of_their_own(tmp_path: Path) -> None:
+def test_trials_are_found_in_the_layer_of_their_own() -> None:
     people = comparing.arrange([judged(0, "ben~catch", "verified", [(1, 9)])])
     assert [item.layer for item in comparing.trials(people, "ben")] == ["ben~catch"]
 

@@ -246,7 +246,7 @@ def _details(view: WindowView, versions: Sequence[Version]) -> None:
         st.space("stretch")
         st.page_link(
             "pages/windows.py",
-            label="Open in the desk",
+            label="Open in the desk, in your own layer",
             icon=":material/open_in_new:",
             query_params={"window": view.window_uid},
         )

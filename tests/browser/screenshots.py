@@ -21,9 +21,10 @@ from moola.workspace import Workspace
 from tests.browser.app_server import running_app
 from tests.browser.conftest import CHROMIUM, CHROMIUM_ARGS
 
-PAGES = ("data", "windows", "coverage", "finetune", "loss_shares", "review")
+PAGES = ("data", "windows", "agreement", "coverage", "finetune", "loss_shares", "review")
 READY = {
     "data": "text=Series in this workspace",
+    "agreement": "text=Trust checks",
     "coverage": "[data-testid=coverage-cell]",
     "windows": "[data-testid=handle-start]",
     "finetune": "text=Start fine-tuning",

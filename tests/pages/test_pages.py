@@ -14,7 +14,7 @@ from moola.runs import EXAMPLES_FILE, RunFolder, create_run, list_runs
 from moola.workspace import Workspace
 from tests.pages.conftest import OpenPage, history_row, shown_text
 
-PAGES = ("data", "windows", "coverage", "finetune", "loss_shares", "review")
+PAGES = ("data", "windows", "agreement", "coverage", "finetune", "loss_shares", "review")
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -27,6 +27,7 @@ def test_every_page_opens_on_the_sample(page: str, open_page: OpenPage, sample: 
 
 HELP_ON_EMPTY = {
     "data": "Bring bars in",
+    "agreement": "Nobody has decided a window yet",
     "coverage": "python -m moola import",
     "windows": "python -m moola import",
     "finetune": "python -m moola import",
