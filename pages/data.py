@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from moola.ui import components, data_bars, state
+from moola.ui import components, data_bars, data_export, data_labels, state
 
-SECTIONS = {"Bars": data_bars.draw}
+SECTIONS = {"Bars": data_bars.draw, "Labels": data_labels.draw, "Export": data_export.draw}
 
 workspace = state.workspace()
 components.heading("Data", "What is in here, and how does more get in or out?", workspace)
