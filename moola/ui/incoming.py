@@ -13,12 +13,12 @@ from pathlib import Path
 import streamlit as st
 
 from moola import fetching
-from moola.exceptions import ImportRefused
-from moola.ui import jobs
+from moola.exceptions import ConfigError, ImportRefused
+from moola.ui import jobs, state
 from moola.vendors import Answers
 from moola.workspace import Workspace
 
-UPLOAD, PATH, YAHOO = "Upload a file", "A path on this machine", "Fetch from Yahoo"
+UPLOAD, PATH, YAHOO = "Upload", "Path on this machine", "Yahoo"
 FOLDER = ".incoming"
 """Uploads lie here until the next one; what an import keeps is kept elsewhere."""
 
@@ -92,14 +92,15 @@ def path_on_machine(*, key: str, placeholder: str) -> Path | None:
 def fetched(workspace: Workspace, *, key: str) -> Incoming | None:
     """Draw what to fetch from Yahoo; return the file that it became."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        symbol = st.text_input("Symbol, as Yahoo names it", key=f"{key}_symbol", placeholder="NQ=F")
-        interval = st.selectbox("Bars of", list(fetching.INTERVALS), key=f"{key}_interval")
+        st.text_input(
+            "Symbol", key=f"{key}_symbol", placeholder="NQ=F", help="As Yahoo names it", width=200
+        )
+        st.selectbox("Bars of", list(fetching.INTERVALS), key=f"{key}_interval", width=120)
         st.button(
             "Fetch",
             key=f"{key}_go",
             icon=":material/cloud_download:",
-            disabled=not symbol.strip(),
-            on_click=partial(_fetch, workspace, symbol.strip(), interval, key),
+            on_click=partial(_fetch, workspace, key),
         )
     st.caption("Yahoo has minutes of the last 7 days and hours of the last two years.")
     job_key = st.session_state.get(f"{key}_job")
@@ -112,12 +113,18 @@ def fetched(workspace: Workspace, *, key: str) -> Incoming | None:
     )
 
 
-def _fetch(workspace: Workspace, symbol: str, interval: str, key: str) -> None:
+def _fetch(workspace: Workspace, key: str) -> None:
     """Fetch in a thread of its own: Yahoo may take its time."""
-    job_key = f"fetch|{workspace.root.resolve()}|{symbol}|{interval}"
-    jobs.forget(job_key)
-    jobs.start(
-        job_key,
-        lambda _tell: fetching.fetch(symbol, interval=interval, folder=workspace.fetched_dir),
-    )
-    st.session_state[f"{key}_job"] = job_key
+    symbol = str(st.session_state[f"{key}_symbol"]).strip()
+    interval = str(st.session_state[f"{key}_interval"])
+    with state.reporting():
+        if not symbol:
+            raise ConfigError("A symbol should be named, such as NQ=F. Found none.")
+        job_key = f"fetch|{workspace.root.resolve()}|{symbol}|{interval}"
+        jobs.forget(job_key)
+        jobs.start(
+            job_key,
+            lambda _tell: fetching.fetch(symbol, interval=interval, folder=workspace.fetched_dir),
+        )
+        st.session_state[f"{key}_job"] = job_key
+        state.clear_notice()

@@ -276,7 +276,8 @@ def test_bars_are_fetched_previewed_and_imported(
     monkeypatch.setattr(fetching, "fetch", recorded)
     app = open_page(empty, "data")
     app.segmented_control(key="data_source").set_value(incoming.YAHOO).run()
-    assert app.button(key="data_yahoo_0_go").disabled
+    app.button(key="data_yahoo_0_go").click().run()
+    assert "A symbol should be named" in app.error[0].value
     app.text_input(key="data_yahoo_0_symbol").set_value("NQ=F").run()
     app.button(key="data_yahoo_0_go").click().run()
     assert not app.exception
