@@ -17,7 +17,7 @@ EPOCH_STAMP = r"\d{13}|\d{16}"
 DAY = r"\d{4}[-./]\d\d[-./]\d\d|\d{1,2}[-./]\d{1,2}[-./]\d{4}|\d{8}"
 CLOCK = r"\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?|\d{6}"
 TWINS_TZ = {
-    "UTC": "NinjaTrader's own export writes UTC",
+    "UTC": "NinjaTrader files seen so far are in UTC",
     "America/New_York": "HistData files seen so far follow New York with daylight saving",
     "Etc/GMT+5": "HistData documents Eastern Standard Time without daylight saving",
 }
