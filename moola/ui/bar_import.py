@@ -11,6 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from moola import figures_bars, importing, market_hours, vendors
+from moola.exceptions import ImportRefused
 from moola.schema import WINDOW_LENGTH
 from moola.ui import cache, components, incoming, jobs, state
 from moola.ui.incoming import Incoming
@@ -47,6 +48,11 @@ def _recognise(path: Path, file_id: str) -> Recognition:
 def draw(workspace: Workspace, given: Incoming) -> None:
     """Draw the steps for one file, as far as its questions are answered."""
     path, file_id = given.path, incoming.file_id(given.path)
+    if importing.holds_labels(path):
+        raise ImportRefused(
+            f"Bars should have time, open, high, low and close. Found labels in {path.name}: bring "
+            "it in under Labels, above."
+        )
     recognition = _recognise(path, file_id)
     _say_what_it_is(path, recognition)
     answers = _ask(recognition, given.answers, file_id)

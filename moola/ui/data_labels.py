@@ -163,13 +163,16 @@ def _findings(plan: LabelPlan) -> None:
         st.dataframe(
             pd.DataFrame(
                 [
-                    {"row": row.row, "against": f"row {row.against}" if row.against else "the store",
-                     "what": row.reason}
+                    {
+                        "row": row.row,
+                        "against": f"row {row.against}" if row.against else "the store",
+                        "what": row.reason,
+                    }
                     for row in plan.contradictions[:TABLE_ROWS]
                 ]
             ),
             hide_index=True,
-        )  # fmt: skip
+        )
     if others:
         st.markdown(f":red[:material/block: **Refused** ({len(others)})]")
         rows = [{"row": row.row, "why": row.reason} for row in others[:TABLE_ROWS]]

@@ -182,6 +182,13 @@ def test_a_file_that_holds_no_bars_is_refused_in_one_sentence(
     assert not app.dataframe
 
 
+def test_a_file_of_labels_is_sent_to_its_own_section(
+    open_page: OpenPage, sample: Workspace
+) -> None:
+    app = open_file(open_page(sample, "data"), sample.label_file)
+    assert "bring it in under Labels" in app.error[0].value
+
+
 def test_a_path_without_a_file_is_a_sentence(
     open_page: OpenPage, empty: Workspace, tmp_path: Path
 ) -> None:
