@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -33,6 +34,8 @@ BAR_SCHEMA = pa.schema(
         *((name, pa.float64()) for name in BAR_COLUMNS[1:]),
     ]
 )
+TEMPORARY = (".bars-", ".tmp")
+ABANDONED_AFTER_S = 86_400
 GROUP_ROWS = 250_000
 """Bars of one row group, 12 MB: what reading and writing hold in memory at a time."""
 
@@ -148,7 +151,8 @@ class BarWriter:
         folder = self._store.folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._file = NamedTemporaryFile(dir=folder, prefix=".bars-", suffix=".tmp")
+            _remove_abandoned(folder)
+            self._file = NamedTemporaryFile(dir=folder, prefix=TEMPORARY[0], suffix=TEMPORARY[1])
         except OSError as error:
             raise _unwritable(folder, error) from error
         self._path = Path(self._file.name)
@@ -201,6 +205,13 @@ class BarWriter:
             return  # a full disk, which `add` has reported
         finally:
             self._file.close()
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove what a process that was killed has left; one that still writes is younger."""
+    for path in folder.glob("*".join(TEMPORARY)):
+        if time.time() - path.stat().st_mtime > ABANDONED_AFTER_S:
+            path.unlink(missing_ok=True)
 
 
 def _unwritable(folder: Path, error: Exception) -> StoreError:

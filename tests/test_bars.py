@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,30 @@ def test_the_same_bars_are_one_file_and_nothing_temporary_stays(tmp_path: Path) 
     key = store.write(toy_bars())
     assert store.write(toy_bars()) == key
     assert [path.name for path in tmp_path.iterdir()] == [f"{key}.parquet"]
+
+
+def test_what_a_killed_import_left_is_removed_a_day_later(tmp_path: Path) -> None:
+    abandoned, running = tmp_path / ".bars-old.tmp", tmp_path / ".bars-new.tmp"
+    for path in (abandoned, running):
+        path.write_bytes(b"half a file")
+    two_days_ago = running.stat().st_mtime - 2 * 86_400
+    os.utime(abandoned, (two_days_ago, two_days_ago))
+    BarStore(tmp_path).write(toy_bars())
+    assert not abandoned.exists()
+    assert running.exists()
+
+
+def test_parts_have_the_hash_of_the_whole_and_are_found_by_time(tmp_path: Path) -> None:
+    store, frame = BarStore(tmp_path), toy_bars(300)
+    with store.writer() as writer:
+        for first in range(0, 300, 70):
+            writer.add(frame.iloc[first : first + 70])
+        key = writer.finish()
+        writer.keep(key)
+    assert key == content_hash(frame)
+    times = frame["timestamp"]
+    found = store.between(key, times[65], times[150]).reset_index(drop=True)
+    pd.testing.assert_frame_equal(found, frame.iloc[65:151].reset_index(drop=True))
 
 
 def test_missing_bars_say_so(tmp_path: Path) -> None:
