@@ -118,31 +118,27 @@ def _go_back_or_forth(
     """Undo the person's newest standing decision, or redo the newest undone one.
 
     A redo is an event that takes an undo back, and may be undone again: both go on without limit.
+    Finding nothing is an event too: sent again, it must not take back what came after it.
     """
     kind = decision.kind
     event = changes.find_event(connection, decision.op_id, kind=kind, args={})
-    if event is None:
-        target = (
-            newest_to_undo(connection, annotator)
-            if kind == "undo"
-            else (newest_to_redo(connection, annotator))
-        )
-        if target is None:
-            return None, None
-        operation = Operation(connection, decision.op_id, annotator, kind, layer=layer_of(target))
+    if event is not None:
+        uid = event.window_uid and moving.now_at(connection, event.window_uid)
+        return revision_of(event), window_or_none(connection, uid, layer_of(event))
+    newest = newest_to_undo if kind == "undo" else newest_to_redo
+    target = newest(connection, annotator)
+    layer = layer_of(target) if target else annotator
+    operation = Operation(connection, decision.op_id, annotator, kind, layer=layer)
+    uid = view = None
+    if target is not None:
         undoing.take_back(operation, target)
         uid = moving.now_at(connection, str(target.window_uid))
-        rev = queries.load_view(connection, uid, operation.layer).rev
-        changes.append_event(
-            operation,
-            args={},
-            window_uid=uid,
-            answer={"rev": rev},
-            client_id=client_id,
-        )
-        return rev, queries.load_view(connection, uid, operation.layer)
-    uid = moving.now_at(connection, str(event.window_uid))
-    return revision_of(event), queries.load_view(connection, uid, layer_of(event))
+        view = queries.load_view(connection, uid, layer)
+    rev = view.rev if view else None
+    changes.append_event(
+        operation, args={}, window_uid=uid, answer={"rev": rev}, client_id=client_id
+    )
+    return rev, view
 
 
 def newest_to_undo(connection: Connection, annotator: str) -> Event | None:

@@ -181,12 +181,16 @@ def find_event(
 def newest_standing(
     connection: Connection, annotator: str, kinds: Sequence[str], *, after_seq: int = 0
 ) -> Event | None:
-    """Return a person's newest event of some kinds that no other event has taken back."""
+    """Return a person's newest event of some kinds that no other event has taken back.
+
+    An undo or redo that found nothing is none.
+    """
     undone = select(events.c.undoes).where(events.c.undoes.is_not(None))
     query = (
         select(events)
         .where(events.c.annotator == annotator, events.c.kind.in_(kinds))
         .where(events.c.seq > after_seq, events.c.op_id.not_in(undone))
+        .where(events.c.kind.not_in(("undo", "redo")) | events.c.undoes.is_not(None))
         .order_by(events.c.seq.desc())
         .limit(1)
     )

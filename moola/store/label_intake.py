@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from sqlalchemy import select
 
-from moola.exceptions import RefusedRow, StoreError
+from moola.exceptions import RefusedRow, SchemaError, StoreError
 from moola.proposals import proposal_id
-from moola.schema import LABELLED_STATES, TRUE_NEGATIVE_REASONS
+from moola.schema import LABELLED_STATES, TRUE_NEGATIVE_REASONS, check_span
 from moola.store import queries
 from moola.store.changes import Operation, Row
 from moola.store.decisions import tell
@@ -78,6 +78,9 @@ def _put_spans(op: Operation, series_id: str, items: Sequence[ImportedWindow], t
     row_of: dict[str, tuple[int, str]] = {}
     known = _reviews_of_series(op, series_id)
     for item, span in [(owner, span) for owner in items for span in owner.spans]:
+        if reason := _misfit(item, span):
+            told.refused.append(RefusedRow(span.row, reason))
+            continue
         new = _span_row(op, item, span, told)
         rivals = [
             row for row in live if queries.overlaps(row, new) and not is_turning_point(row, new)
@@ -143,6 +146,13 @@ def _decide(op: Operation, item: ImportedWindow, told: _Told) -> None:
     state = item.state or ("verified" if item.spans else None)
     known = op.get(reviews, _uid(item), op.layer)
     stored = known["state"] if known else None
+    if state in LABELLED_STATES and not _holds_span(op, item):
+        told.refused.append(RefusedRow(item.row, f"{state} should mean that it holds a span"))
+        return
+    if known and stored == "rejected" and item.spans and not _was_there(op, known):
+        reason = f"its window holds spans and is rejected ({known['reason']}) in the same file"
+        told.refused.append(RefusedRow(item.row, reason))
+        return
     wants_look = state == "flagged" and not item.spans and stored in LABELLED_STATES
     if state is None or (stored and not wants_look):
         if state == "rejected" and stored in LABELLED_STATES:
@@ -174,9 +184,31 @@ def _holds_span(op: Operation, item: ImportedWindow) -> bool:
     return any(queries.lies_inside(row, item.bar_start) for row in live)
 
 
+def _was_there(op: Operation, review: Row) -> bool:
+    """Return whether a decision is older than this import."""
+    return not any(change.table == reviews.name and change.after == review for change in op.changes)
+
+
+def _misfit(item: ImportedWindow, span: ImportedSpan) -> str | None:
+    """Return which rule of the store a span breaks by itself."""
+    try:
+        check_span(span.start, span.end)
+    except SchemaError as error:
+        return str(error).rstrip(".")
+    first, last = -item.bar_start, item.series.n_bars - 1 - item.bar_start
+    edges = (("start", span.start, span.start_range), ("end", span.end, span.end_range))
+    for name, edge, bars in edges:
+        if bars is not None and not first <= bars[0] <= edge <= bars[1] <= last:
+            return f"the range of its {name} should lie around bar {edge}. Found {bars}"
+    if span.pre_start is not None and not first <= span.pre_start < span.start:
+        return f"pre_start should be a bar before {span.start}. Found {span.pre_start}"
+    return None
+
+
 def _put_proposals(op: Operation, item: ImportedWindow) -> None:
     series_id = item.series.series_id
     for found in item.proposals:
+        check_span(found.start, found.end, where=f"proposal of {found.source}")
         seq_start, seq_end = item.bar_start + found.start, item.bar_start + found.end
         key = found.proposal_id or proposal_id(series_id, found.source, seq_start, seq_end)
         if op.get(proposals, key) is not None:

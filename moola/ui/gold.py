@@ -139,7 +139,7 @@ def newest_standing(store: LabelStore, person: str) -> Event | None:
             continue
         if event.undoes is not None:
             taken_back.add(event.undoes)
-        elif event.window_uid is not None:
+        elif event.window_uid is not None and event.kind != "rehome":  # no decision
             return event
     return None
 

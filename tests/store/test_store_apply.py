@@ -174,6 +174,21 @@ def test_redo_walks_forward_again_across_windows_and_restarts(desk: Desk) -> Non
     store.close()
 
 
+def test_an_undo_that_found_nothing_finds_nothing_when_it_is_sent_again(desk: Desk) -> None:
+    (uid,) = desk.add_windows(0)
+    sent = [decision(None, "undo"), decision(None, "redo"), draw(uid, 50, 65, rev=0)]
+    before = apply(desk, *sent)
+    assert [(a.status, a.view is None) for a in apply(desk, *sent)] == [
+        (a.status, a.view is None) for a in before
+    ]
+    assert len(desk.store.window(uid, annotator="anna").spans) == 1
+    (answer,) = apply(desk, decision(None, "undo"))
+    assert answer.view is not None
+    (answer,) = apply(desk, decision(None, "redo"))
+    assert answer.view is not None
+    assert desk.store.find_damage() == []
+
+
 def test_a_new_decision_ends_what_could_be_redone(desk: Desk) -> None:
     (uid,) = desk.add_windows(0)
     apply(desk, decision(uid, "flag", rev=0), decision(None, "undo"))
