@@ -64,12 +64,14 @@ def _follow_imports(workspace: Workspace) -> None:
     """Wait for an import that is under way, whichever tab began it, and keep its report."""
     prefix = bar_import.job_prefix(workspace)
     for key, job in jobs.begun(prefix).items():
+        note = st.empty()
         if job.is_alive():
-            st.caption("An import goes on when this page is reloaded or left.")
+            note.caption("An import goes on when this page is reloaded or left.")
         try:
             report = jobs.finish(job, f"Importing {key.removeprefix(prefix)}")
         finally:
             jobs.forget(key)
+        note.empty()
         st.session_state[DONE] = (report.series_ids[0], str(report))
         st.session_state[N_DONE] = st.session_state.get(N_DONE, 0) + 1
 
