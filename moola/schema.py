@@ -56,6 +56,9 @@ ReviewMode = Literal["normal", "blind", "catch", "repeat"]
 REVIEW_MODES: tuple[ReviewMode, ...] = get_args(ReviewMode)
 """How a window was shown: with its proposals, without them, with a shifted one, or once more."""
 
+HIDING_MODES: tuple[ReviewMode, ...] = ("blind", "repeat")
+"""Modes in which a person judges alone: no proposal and no model is shown."""
+
 Standing = Literal["single", "agreed", "disputed", "adjudicated"]
 STANDINGS: tuple[Standing, ...] = get_args(Standing)
 """What the people who decided a window make of it together; derived, never stored."""

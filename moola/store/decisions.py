@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from moola.exceptions import ConflictError, StoreError
 from moola.schema import (
+    HIDING_MODES,
     LABELLED_STATES,
     SPAN_TYPES,
     TRUE_NEGATIVE_REASONS,
@@ -54,7 +55,7 @@ def draw_span(
     if span_id is not None and op.get(spans, span_id) is not None:
         raise StoreError(f"A new span should have an id of its own. Found {span_id} in use.")
     found = [item for item in view.proposals if item.start <= end and start <= item.end]
-    if op.mode == "blind":
+    if op.mode in HIDING_MODES:
         found = []  # he could not see them
     proposal = max(found, key=lambda item: item.score, default=None)
     row = new_span(op, view, start, end, span_id)
@@ -102,7 +103,7 @@ def delete_span(op: Operation, view: WindowView, span_id: str) -> None:
 def accept(op: Operation, view: WindowView) -> None:
     """Take the window as drawn; in a proposed or empty one, its proposals become spans."""
     adopted = view.proposals if view.state == "proposed" or not view.spans else ()
-    if op.mode == "blind":
+    if op.mode in HIDING_MODES:
         adopted = ()  # nobody accepts what he could not see
     if not adopted and not view.spans:
         raise StoreError(
@@ -201,10 +202,11 @@ def set_note(op: Operation, view: WindowView, note: str) -> None:
 @contextmanager
 def neighbours_told(op: Operation, view: WindowView) -> Iterator[None]:
     """Bring decisions about overlapping windows up to date after their spans have changed."""
-    near = {"series_ids": {view.series_id}, "bar_start": view.bar_start, "margin": WINDOW_LENGTH}
-    before = queries.live_spans(op.connection, op.layer, **near)
+    starts = (view.bar_start + shift for shift in (-WINDOW_LENGTH, 0, WINDOW_LENGTH))
+    near = [(view.series_id, start) for start in starts]
+    before = queries.live_spans(op.connection, op.layer, near)
     yield
-    after = queries.live_spans(op.connection, op.layer, **near)
+    after = queries.live_spans(op.connection, op.layer, near)
     query = (
         select(reviews, windows.c.bar_start)
         .join(windows)

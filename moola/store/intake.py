@@ -63,7 +63,7 @@ def put_proposals(
     run_id: str | None = None,
 ) -> ProposeSummary:
     """Add proposals, each with a window around it, except on bars that carry a span already."""
-    live = queries.live_spans(op.connection, op.layer, series_ids={owner.series_id})
+    live = queries.series_spans(op.connection, op.layer, owner.series_id)
     n_new = n_labelled = n_new_windows = 0
     for span in found:
         row = _proposal_row(owner, span, source)

@@ -13,7 +13,7 @@ from moola.exceptions import StoreError
 from moola.schema import LABELLED_STATES
 from moola.store.bar_rows import BarRows, as_dicts, by_series, lies_inside
 from moola.store.changes import Operation, Row
-from moola.store.queries import FEW, as_span, as_time
+from moola.store.queries import FEW, Place, as_span, as_time, in_places, places_of
 from moola.store.records import Judgement, Release, Rule
 from moola.store.tables import releases, reviews, rules, spans, windows
 
@@ -34,7 +34,7 @@ def load_judgements(
     if uids is not None:
         wanted = set(uids)
         rows = [row for row in rows if row["window_uid"] in wanted]
-    live = _live_spans(connection, {row["series_id"] for row in rows})
+    live = _live_spans(connection, places_of(rows))
     return [_as_judgement(row, live.get((row["annotator"], row["series_id"]))) for row in rows]
 
 
@@ -132,14 +132,10 @@ def put_release(
     op.put(releases, row)
 
 
-def _live_spans(connection: Connection, series_ids: set[str]) -> dict[tuple[str, str], BarRows]:
-    query = (
-        select(spans)
-        .where(spans.c.deleted_at.is_(None))
-        .order_by(spans.c.annotator, spans.c.series_id, spans.c.seq_start)
-    )
-    if len(series_ids) <= FEW:
-        query = query.where(spans.c.series_id.in_(series_ids))
+def _live_spans(
+    connection: Connection, places: Sequence[Place]
+) -> dict[tuple[str, str], BarRows]:
+    query = in_places(select(spans).where(spans.c.deleted_at.is_(None)), spans, places)
     by_layer: defaultdict[str, list[Row]] = defaultdict(list)
     for row in as_dicts(connection.execute(query)):
         by_layer[row["annotator"]].append(row)

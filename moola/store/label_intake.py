@@ -73,7 +73,7 @@ def _put_named_window(op: Operation, item: ImportedWindow, source: str) -> bool:
 
 def _put_spans(op: Operation, series_id: str, items: Sequence[ImportedWindow], told: _Told) -> None:
     """Add the spans of one series' windows, and bring decisions about them up to date."""
-    before = queries.live_spans(op.connection, op.layer, series_ids={series_id})
+    before = queries.series_spans(op.connection, op.layer, series_id)
     live = list(before)
     row_of: dict[str, tuple[int, str]] = {}
     known = _reviews_of_series(op, series_id)
@@ -179,8 +179,8 @@ def _decide(op: Operation, item: ImportedWindow, told: _Told) -> None:
 
 
 def _holds_span(op: Operation, item: ImportedWindow) -> bool:
-    near = {"series_ids": {item.series.series_id}, "bar_start": item.bar_start}
-    live = queries.live_spans(op.connection, op.layer, **near)
+    place = item.series.series_id, item.bar_start
+    live = queries.live_spans(op.connection, op.layer, [place])
     return any(queries.lies_inside(row, item.bar_start) for row in live)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Table, and_, false, or_, select
 
 from moola.exceptions import UnknownWindow
 from moola.schema import ReviewState
@@ -19,6 +19,9 @@ from moola.store.records import Proposal, Series, StoredSpan, WindowRow, WindowV
 from moola.store.tables import aliases, proposals, reviews, series, spans, windows
 
 FEW = 200
+
+Place = tuple[str, int]
+"""A series and the first bar of a view."""
 
 
 def load_series(connection: Connection) -> list[Series]:
@@ -72,11 +75,9 @@ def _seen(
     connection: Connection, annotator: str, series_id: str | None, uids: Sequence[str] | None
 ) -> Iterator[Seen]:
     rows = window_rows(connection, series_id, uids)
-    series_ids = {row["series_id"] for row in rows}
-    only = rows[0]["bar_start"] if len(rows) == 1 else None
-    near = {"series_ids": series_ids, "bar_start": only}
-    drawn = by_series(live_spans(connection, annotator, **near)) if rows else {}
-    proposed = by_series(proposal_rows(connection, **near)) if rows else {}
+    places = places_of(rows)
+    drawn = by_series(live_spans(connection, annotator, places)) if rows else {}
+    proposed = by_series(proposal_rows(connection, places)) if rows else {}
     review_rows = _reviews(connection, annotator, rows) if rows else {}
     names = load_aliases(connection, rows) if rows else {}
     for row in rows:
@@ -90,20 +91,53 @@ def _seen(
         )
 
 
-def live_spans(
-    connection: Connection,
-    annotator: str,
-    *,
-    series_ids: set[str],
-    bar_start: int | None = None,
-    margin: int = 0,
-) -> list[Row]:
-    """Return an annotator's live spans by their first bar.
-
-    With `bar_start` only those that touch the view from there on, `margin` bars wider each side.
-    """
+def live_spans(connection: Connection, annotator: str, places: Sequence[Place]) -> list[Row]:
+    """Return an annotator's live spans that may touch the views at some places, by first bar."""
     query = select(spans).where(spans.c.annotator == annotator, spans.c.deleted_at.is_(None))
-    return _rows(connection, _near(query, spans, series_ids, bar_start, margin), spans)
+    return as_dicts(connection.execute(in_places(query, spans, places)))
+
+
+def series_spans(connection: Connection, annotator: str, series_id: str) -> list[Row]:
+    """Return an annotator's live spans of a series by their first bar."""
+    query = select(spans).where(spans.c.series_id == series_id, spans.c.annotator == annotator)
+    query = query.where(spans.c.deleted_at.is_(None)).order_by(*_by_bar(spans))
+    return as_dicts(connection.execute(query))
+
+
+def in_places(query: Any, table: Table, places: Sequence[Place]) -> Any:
+    """Return a query for the rows of `table` that may touch the views at some places.
+
+    Of many places it is all rows of their series.
+    """
+    query = query.order_by(*_by_bar(table))
+    if len(places) > FEW:
+        series_ids = {series_id for series_id, _ in places}
+        return query.where(table.c.series_id.in_(series_ids)) if len(series_ids) <= FEW else query
+    touching = (
+        and_(
+            table.c.series_id == series_id,
+            table.c.seq_start.between(first - LAST, last),  # lets the index on bars work
+            table.c.seq_end >= first,
+        )
+        for series_id, first, last in _runs(places)
+    )
+    return query.where(or_(false(), *touching))
+
+
+def _by_bar(table: Table) -> tuple[Any, ...]:
+    return table.c.series_id, table.c.seq_start, table.c.seq_end
+
+
+def _runs(places: Sequence[Place]) -> list[tuple[str, int, int]]:
+    """Return the views at some places as runs of bars: those that overlap or touch are one."""
+    runs: list[tuple[str, int, int]] = []
+    for series_id, bar_start in sorted(places):
+        last = bar_start + LAST
+        if runs and runs[-1][0] == series_id and bar_start <= runs[-1][2] + 1:
+            runs[-1] = (series_id, runs[-1][1], last)
+        else:
+            runs.append((series_id, bar_start, last))
+    return runs
 
 
 def resolve(connection: Connection, name: str) -> str:
@@ -139,30 +173,14 @@ def window_rows(
     return rows if wanted is None else [row for row in rows if row["window_uid"] in wanted]
 
 
-def proposal_rows(
-    connection: Connection, *, series_ids: set[str], bar_start: int | None = None
-) -> list[Row]:
-    """Return the proposals of some series by their first bar, or those that touch one view."""
-    return _rows(connection, _near(select(proposals), proposals, series_ids, bar_start), proposals)
+def places_of(rows: Sequence[Row]) -> list[Place]:
+    """Return where some windows begin."""
+    return [(row["series_id"], row["bar_start"]) for row in rows]
 
 
-def _near(
-    query: Any, table: Any, series_ids: set[str], bar_start: int | None, margin: int = 0
-) -> Any:
-    if len(series_ids) <= FEW:
-        query = query.where(table.c.series_id.in_(series_ids))
-    if bar_start is not None:
-        query = query.where(
-            table.c.seq_end >= bar_start - margin,
-            table.c.seq_start <= bar_start + LAST + margin,
-            table.c.seq_start >= bar_start - margin - LAST,  # lets the index on bars work
-        )
-    return query
-
-
-def _rows(connection: Connection, query: Any, table: Any) -> list[Row]:
-    query = query.order_by(table.c.series_id, table.c.seq_start, table.c.seq_end)
-    return as_dicts(connection.execute(query))
+def proposal_rows(connection: Connection, places: Sequence[Place]) -> list[Row]:
+    """Return the proposals that may touch the views at some places, by their first bar."""
+    return as_dicts(connection.execute(in_places(select(proposals), proposals, places)))
 
 
 def _reviews(connection: Connection, annotator: str, rows: list[Row]) -> dict[str, Row]:

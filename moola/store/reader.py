@@ -157,9 +157,12 @@ class StoreReader:
         with reading(self._engine) as connection:
             return people.preference(connection, annotator, name)
 
-    def events(self, *, window_uid: str | None = None, limit: int = 100) -> list[Event]:
-        """Return the log, newest first."""
+    def events(
+        self, *, window_uid: str | None = None, after: int = 0, limit: int = 100
+    ) -> list[Event]:
+        """Return the log, newest first, of one window or after an event."""
         query = select(events).order_by(events.c.seq.desc()).limit(limit)
+        query = query.where(events.c.seq > after)
         if window_uid is not None:
             query = query.where(events.c.window_uid == window_uid)
         with reading(self._engine) as connection:

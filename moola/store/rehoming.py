@@ -210,7 +210,7 @@ def _layers(op: Operation, move: Move) -> list[str]:
 
 
 def _live(op: Operation, move: Move, layer: str) -> list[Row]:
-    return queries.live_spans(op.connection, layer, series_ids={move.series_id})
+    return queries.series_spans(op.connection, layer, move.series_id)
 
 
 def _proposals(op: Operation, series_id: str) -> list[Row]:

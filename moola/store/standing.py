@@ -50,8 +50,7 @@ def load_standings(connection: Connection, *, nobody: str) -> Standings:
     A window that nobody has decided is seen as the person sees it who decided most, or `nobody`.
     """
     rows = queries.window_rows(connection)
-    series_ids = {row["series_id"] for row in rows}
-    proposed = by_series(queries.proposal_rows(connection, series_ids=series_ids))
+    proposed = by_series(queries.proposal_rows(connection, queries.places_of(rows)))
     names = queries.load_aliases(connection, rows)
     known, live = _reviews(connection), _live_spans(connection)
     main = _main_layer(known, nobody)
