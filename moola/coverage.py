@@ -86,6 +86,12 @@ class Survey:
         """Months x parts of the day x volatilities."""
         return len(self.months), len(self.hours), len(VOLATILITIES)
 
+    def cell(self, start: int) -> Cell:
+        """Return the cell of the window that begins at a bar."""
+        month, hours, volatility = np.unravel_index(int(self.code[start]), self.shape)
+        name = _month_name(int(self.months[month]))
+        return Cell(name, self.hours[hours], VOLATILITIES[volatility])
+
     def tally(self, codes: NDArray[np.int32]) -> NDArray[np.int64]:
         """Return how many of these cells are the same, as an array of `shape`."""
         return np.bincount(codes, minlength=int(np.prod(self.shape))).reshape(self.shape)
@@ -161,7 +167,7 @@ def survey(series_id: str, bars: pd.DataFrame, zone: str) -> Survey:
     months, month = np.unique(
         np.asarray(local.year, np.int64) * 12 + np.asarray(local.month) - 1, return_inverse=True
     )
-    volatility = _terciles(relative_range(bars[["high", "low", "close"]].to_numpy(np.float64)))
+    volatility = terciles(relative_range(bars[["high", "low", "close"]].to_numpy(np.float64)))
     fits = np.zeros(n_starts, bool)
     fits[plan_cut(times, CutOptions(stride_bars=1)).starts] = True
     code = (month * len(names) + hours) * len(VOLATILITIES) + volatility
@@ -230,7 +236,8 @@ def rate(n: int, of: int) -> Rate:
     return Rate(n, of, max(0.0, centre - half), min(1.0, centre + half))
 
 
-def _terciles(spread: NDArray[np.float64]) -> NDArray[np.int8]:
+def terciles(spread: NDArray[np.float64]) -> NDArray[np.int8]:
+    """Return for each window of a series in which third of them it lies, calm to wild."""
     step = max(1, len(spread) // MAX_SAMPLED)
     edges = np.quantile(spread[::step], [1 / 3, 2 / 3])
     return np.searchsorted(edges, spread, side="left").astype(np.int8)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from moola.ui import cache, components, label_bar, labelling, queue, state
+from moola.ui import cache, components, desk_page, proposal_search, rule_panel, state, trust_panel
 
 workspace = state.workspace()
 components.heading("Windows", "Where does the expansion start and end, and is it one?", workspace)
@@ -14,20 +14,14 @@ with components.problems():
     if not store.series():
         components.no_windows(workspace)
         st.stop()
+    desk_page.follow_link()
     with st.sidebar:
-        rows = queue.filtered(store)
-    view = labelling.open_window(store, [row.window_uid for row in rows])
-    with st.sidebar:
-        queue.draw(rows)
-        queue.find_proposals(store)
-    if view is None:
-        st.info("No window here yet. Find proposals in the sidebar, or change the filters.")
+        annotator = desk_page.choose_name(store)
+        asked = desk_page.choose_queue(workspace, annotator) | desk_page.choose_filters(store)
+        rule_panel.draw(store, annotator)
+        proposal_search.draw(store)
+        trust_panel.draw(workspace, annotator)
+    if not cache.window_rows(workspace.store_url):
+        st.info("There are bars here, but no window yet: find proposals in the sidebar.")
         st.stop()
-    series = store.get_series(view.series_id)
-    bars = cache.window_bars(workspace, series, view.bar_start)
-
-    label_bar.title(view, series, bars)
-    label_bar.actions(view)
-    state.show_notice(otherwise="Every change is saved at once.")
-    labelling.draw_chart(view, bars, series, model=queue.model_span(view.window_uid))
-    label_bar.details(view)
+    desk_page.mount(workspace, annotator, asked, desk_page.linked_window(store))

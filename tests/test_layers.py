@@ -37,6 +37,7 @@ FLOORS = [
     ["doctor", "diagnostics"],
     ["figures"],
     ["figures_agreement", "figures_bars"],
+    ["desk"],
 ]
 TORCH_FLOORS = [
     ["dropout", "device", "dataset", "tally"],

@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from moola.desk import operations, overlay, progress, rulebook
+from moola import ruling
+from moola.desk import operations, overlay, progress
 from moola.desk.board import Board, Boards
 from moola.desk.items import Display, Item, bar_columns
-from moola.desk.modes import MODES, QueueMode, Scene, ranks
+from moola.desk.modes import MODES, QueueMode, Scene, is_open, ranks
 from moola.desk.people import Judgements, layer_of, mode_of
 from moola.desk.queue import Orders, Picked, Query, pick
 from moola.exceptions import SchemaError
@@ -33,7 +34,8 @@ class Desk:
 
     def queue(self, query: Query) -> dict[str, Any]:
         """Return the next windows of a queue with its counts, progress and pace."""
-        board, mode = self._board(query.annotator), MODES[query.mode]
+        board, mode = self._boards.of(query.annotator), MODES[query.mode]
+        self._judgements.refresh(board)
         display = self._display(board, query.mode)
         scene, taken = self._scene(query, board, display), self._taken(query.annotator)
 
@@ -49,7 +51,6 @@ class Desk:
         in_scope = [view for view in views if passes(view)]
         wanted = [view.window_uid for view in in_scope if mode.wants(view, scene)]
         states, last = progress.counts(in_scope), progress.recent(views)
-        caught = self._judgements.of_layer(query.annotator + CATCH)
         return {
             "items": self._items(page.found, board, display, run=query.run),
             "cursor": page.cursor,
@@ -58,15 +59,25 @@ class Desk:
             "counts": states,
             "progress": progress.progress(states),
             "pace": progress.pace(last, len(wanted)),
-            "trust": progress.trust(last, caught).to_json(),
+            "trust": self._trust(query.annotator, last).to_json(),
             "server_ts": time.time(),
         }
+
+    def has_open(self, annotator: str) -> bool:
+        """Return whether a person has a window left to decide."""
+        return any(is_open(view) for view in self._boards.of(annotator).views.values())
+
+    def trust(self, annotator: str) -> progress.Trust:
+        """Return what speaks for or against a person's accepts."""
+        board = self._boards.of(annotator)
+        self._judgements.refresh(board)
+        return self._trust(annotator, progress.recent(board.views.values()))
 
     def window(
         self, name: str, annotator: str, *, mode: ReviewMode = "normal", run: str | None = None
     ) -> Item:
         """Return one window by its id or alias."""
-        board = self._board(annotator)
+        board = self._boards.of(annotator)
         found: list[tuple[str, ReviewMode]] = [(self.store.resolve(name), mode)]
         return self._items(found, board, self._display(board), run=run)[0]
 
@@ -80,7 +91,7 @@ class Desk:
                 f"Found {before} and {after}."
             )
         view = self.store.window(window_uid, annotator=annotator)
-        bars = self._display(self._board(annotator)).facts(view).bars
+        bars = self._display(self._boards.of(annotator)).facts(view).bars
         first = max(0, view.bar_start - before)
         columns = bar_columns(bars.cut(first, view.bar_start + WINDOW_LENGTH + after))
         return {"start": first - view.bar_start, **columns}
@@ -99,7 +110,7 @@ class Desk:
         Without a layer, each goes into that of its mode.
         """
         decisions = operations.read_decisions(ops)
-        before = dict(self._board(annotator).views)
+        before = dict(self._boards.of(annotator).views)
         answers = operations.write(
             self.store,
             decisions,
@@ -108,7 +119,7 @@ class Desk:
             client_id=client_id,
             together=together,
         )
-        board = self._board(annotator)
+        board = self._boards.of(annotator)
         display = self._display(board)
         modes: dict[str, ReviewMode] = {item.op_id: item.mode for item in decisions}
         return {
@@ -121,7 +132,7 @@ class Desk:
 
     def rule(self) -> dict[str, Any]:
         """Return the rule that labels are held against now."""
-        return asdict(rulebook.current_rule(self.store))
+        return asdict(ruling.current_rule(self.store))
 
     def preferences(self, annotator: str) -> dict[str, Any]:
         """Return the keys that a person has given other actions."""
@@ -135,10 +146,8 @@ class Desk:
         self.store.set_preference(annotator, KEYS, keys)
         return self.preferences(annotator)
 
-    def _board(self, annotator: str) -> Board:
-        board = self._boards.of(annotator)
-        self._judgements.refresh(board)
-        return board
+    def _trust(self, annotator: str, last: Sequence[WindowView]) -> progress.Trust:
+        return progress.trust(last, self._judgements.of_layer(annotator + CATCH))
 
     def _display(self, board: Board, mode: QueueMode | None = None) -> Display:
         """Return how windows are shown now.
@@ -148,7 +157,7 @@ class Desk:
         return Display(
             bars_dir=self.workspace.bars_dir,
             series=board.series,
-            limits=rulebook.current_rule(self.store).limits,
+            limits=ruling.current_rule(self.store).limits,
             standing=self._judgements.standing() if mode == "disputed" else {},
         )
 

@@ -15,11 +15,8 @@ from moola.coverage import Cell
 from moola.desk.bars import SeriesBars
 from moola.desk.facts import Facts, SeriesFacts, facts_of
 from moola.desk.trials import shifted
-from moola.schema import WINDOW_LENGTH, ReviewMode, Standing
+from moola.schema import HIDING_MODES, WINDOW_LENGTH, ReviewMode, Standing
 from moola.store import Proposal, Series, StoredSpan, WindowRow, WindowView
-
-HIDING: tuple[ReviewMode, ...] = ("blind", "repeat")
-"""Modes in which a person judges alone: no proposal and no model is shown."""
 
 Item = dict[str, Any]
 
@@ -63,7 +60,7 @@ class Display:
     ) -> Item:
         """Return a window with its bars and what a model says about it."""
         bars = self.facts(view).bars.window(view.bar_start)
-        shown = None if mode in HIDING else model
+        shown = None if mode in HIDING_MODES else model
         return self.item(view, mode) | bar_columns(bars) | {"model": shown}
 
 
@@ -84,8 +81,13 @@ def name_of(window: WindowRow) -> str:
     return f"{window.series_id} bar {window.bar_start:,}"
 
 
+def clipped(span: StoredSpan) -> dict[str, int]:
+    """Return the bars that a span which crosses the border has inside the window."""
+    return {"start": max(0, span.start), "end": min(WINDOW_LENGTH - 1, span.end)}
+
+
 def _decision(view: WindowView, mode: ReviewMode) -> dict[str, Any]:
-    is_hiding, is_open = mode in HIDING, view.state in ("unseen", "proposed")
+    is_hiding, is_open = mode in HIDING_MODES, view.state in ("unseen", "proposed")
     proposals = () if is_hiding else view.proposals
     if mode == "catch":
         proposals = shifted(view.window_uid, proposals)
@@ -96,7 +98,7 @@ def _decision(view: WindowView, mode: ReviewMode) -> dict[str, Any]:
         "note": view.note,
         "mode": mode,
         "seconds": view.seconds,
-        "cut": [_clipped(span.start, span.end) for span in view.cut_spans],
+        "cut": [clipped(span) for span in view.cut_spans],
         "proposals": [_proposal(found) for found in proposals],
     }
 
@@ -147,10 +149,6 @@ def _proposal(found: Proposal) -> dict[str, Any]:
         "score": round(found.score, 4),
         "source": found.source,
     }
-
-
-def _clipped(start: int, end: int) -> dict[str, int]:
-    return {"start": max(0, start), "end": min(WINDOW_LENGTH - 1, end)}
 
 
 def _numbers(values: NDArray[np.float64]) -> list[float | None]:

@@ -23,6 +23,7 @@ from moola.schema import (
     ReviewState,
 )
 from moola.store import queries
+from moola.store.bar_rows import LAST
 from moola.store.changes import Operation, Row
 from moola.store.records import WindowView
 from moola.store.span_rows import described, moved, new_span, own_span, put_span
@@ -212,9 +213,7 @@ def neighbours_told(op: Operation, view: WindowView) -> Iterator[None]:
         .join(windows)
         .where(
             windows.c.series_id == view.series_id,
-            windows.c.bar_start.between(
-                view.bar_start - queries.LAST, view.bar_start + queries.LAST
-            ),
+            windows.c.bar_start.between(view.bar_start - LAST, view.bar_start + LAST),
             windows.c.window_uid != view.window_uid,
             reviews.c.annotator == op.layer,
         )

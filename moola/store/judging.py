@@ -11,9 +11,18 @@ from sqlalchemy import Connection, select
 
 from moola.exceptions import StoreError
 from moola.schema import LABELLED_STATES
-from moola.store.bar_rows import BarRows, as_dicts, by_series, lies_inside
+from moola.store.bar_rows import (
+    FEW,
+    BarRows,
+    Place,
+    as_dicts,
+    by_series,
+    in_places,
+    lies_inside,
+    places_of,
+)
 from moola.store.changes import Operation, Row
-from moola.store.queries import FEW, Place, as_span, as_time, in_places, places_of
+from moola.store.queries import as_span, as_time
 from moola.store.records import Judgement, Release, Rule
 from moola.store.tables import releases, reviews, rules, spans, windows
 
@@ -132,9 +141,7 @@ def put_release(
     op.put(releases, row)
 
 
-def _live_spans(
-    connection: Connection, places: Sequence[Place]
-) -> dict[tuple[str, str], BarRows]:
+def _live_spans(connection: Connection, places: Sequence[Place]) -> dict[tuple[str, str], BarRows]:
     query = in_places(select(spans).where(spans.c.deleted_at.is_(None)), spans, places)
     by_layer: defaultdict[str, list[Row]] = defaultdict(list)
     for row in as_dicts(connection.execute(query)):

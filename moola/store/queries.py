@@ -8,20 +8,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, false, or_, select
+from sqlalchemy import Connection, select
 
 from moola.exceptions import UnknownWindow
 from moola.schema import ReviewState
-from moola.store.bar_rows import LAST, as_dicts, by_series, lies_inside
+from moola.store.bar_rows import (
+    FEW,
+    Place,
+    as_dicts,
+    by_bar,
+    by_series,
+    in_places,
+    lies_inside,
+    places_of,
+)
 from moola.store.changes import Row
 from moola.store.moving import standing_move
 from moola.store.records import Proposal, Series, StoredSpan, WindowRow, WindowView
 from moola.store.tables import aliases, proposals, reviews, series, spans, windows
-
-FEW = 200
-
-Place = tuple[str, int]
-"""A series and the first bar of a view."""
 
 
 def load_series(connection: Connection) -> list[Series]:
@@ -100,44 +104,8 @@ def live_spans(connection: Connection, annotator: str, places: Sequence[Place]) 
 def series_spans(connection: Connection, annotator: str, series_id: str) -> list[Row]:
     """Return an annotator's live spans of a series by their first bar."""
     query = select(spans).where(spans.c.series_id == series_id, spans.c.annotator == annotator)
-    query = query.where(spans.c.deleted_at.is_(None)).order_by(*_by_bar(spans))
+    query = query.where(spans.c.deleted_at.is_(None)).order_by(*by_bar(spans))
     return as_dicts(connection.execute(query))
-
-
-def in_places(query: Any, table: Table, places: Sequence[Place]) -> Any:
-    """Return a query for the rows of `table` that may touch the views at some places.
-
-    Of many places it is all rows of their series.
-    """
-    query = query.order_by(*_by_bar(table))
-    if len(places) > FEW:
-        series_ids = {series_id for series_id, _ in places}
-        return query.where(table.c.series_id.in_(series_ids)) if len(series_ids) <= FEW else query
-    touching = (
-        and_(
-            table.c.series_id == series_id,
-            table.c.seq_start.between(first - LAST, last),  # lets the index on bars work
-            table.c.seq_end >= first,
-        )
-        for series_id, first, last in _runs(places)
-    )
-    return query.where(or_(false(), *touching))
-
-
-def _by_bar(table: Table) -> tuple[Any, ...]:
-    return table.c.series_id, table.c.seq_start, table.c.seq_end
-
-
-def _runs(places: Sequence[Place]) -> list[tuple[str, int, int]]:
-    """Return the views at some places as runs of bars: those that overlap or touch are one."""
-    runs: list[tuple[str, int, int]] = []
-    for series_id, bar_start in sorted(places):
-        last = bar_start + LAST
-        if runs and runs[-1][0] == series_id and bar_start <= runs[-1][2] + 1:
-            runs[-1] = (series_id, runs[-1][1], last)
-        else:
-            runs.append((series_id, bar_start, last))
-    return runs
 
 
 def resolve(connection: Connection, name: str) -> str:
@@ -171,11 +139,6 @@ def window_rows(
     rows = as_dicts(connection.execute(query))
     wanted = None if uids is None else set(uids)
     return rows if wanted is None else [row for row in rows if row["window_uid"] in wanted]
-
-
-def places_of(rows: Sequence[Row]) -> list[Place]:
-    """Return where some windows begin."""
-    return [(row["series_id"], row["bar_start"]) for row in rows]
 
 
 def proposal_rows(connection: Connection, places: Sequence[Place]) -> list[Row]:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select
 from moola.schema import LABELLED_STATES
 from moola.second_look import GOLD, decision_of, is_person, standing_of
 from moola.store import queries
-from moola.store.bar_rows import BarRows, as_dicts, by_series, lies_inside
+from moola.store.bar_rows import BarRows, as_dicts, by_series, lies_inside, places_of
 from moola.store.changes import Row
 from moola.store.queries import Seen, as_span, as_view
 from moola.store.records import StoredSpan, WindowView
@@ -50,7 +50,7 @@ def load_standings(connection: Connection, *, nobody: str) -> Standings:
     A window that nobody has decided is seen as the person sees it who decided most, or `nobody`.
     """
     rows = queries.window_rows(connection)
-    proposed = by_series(queries.proposal_rows(connection, queries.places_of(rows)))
+    proposed = by_series(queries.proposal_rows(connection, places_of(rows)))
     names = queries.load_aliases(connection, rows)
     known, live = _reviews(connection), _live_spans(connection)
     main = _main_layer(known, nobody)

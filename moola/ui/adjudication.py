@@ -11,11 +11,12 @@ import streamlit as st
 
 from moola import comparing, second_look
 from moola.comparing import People
+from moola.desk.items import clipped, name_of
 from moola.figures_agreement import PERSON_COLORS
 from moola.schema import REJECT_REASONS, SPAN_TYPES, Standing
 from moola.second_look import GOLD
 from moola.store import Judgement, LabelStore, StoredSpan, WindowView
-from moola.ui import cache, components, gold, labelling, picker, span_chart, state
+from moola.ui import cache, components, gold, picker, span_chart, state
 from moola.ui.agreement_view import Found
 from moola.ui.picker import Tone
 from moola.workspace import Workspace
@@ -82,7 +83,7 @@ def _choose_window(workspace: Workspace, people: People) -> str | None:
     rows = {row.window_uid: row for row in cache.window_rows(workspace.store_url)}
     picker.mount(
         ids,
-        lambda uid: _as_row(uid, people, labelling.name_of(rows[uid])),
+        lambda uid: _as_row(uid, people, name_of(rows[uid])),
         current=current,
         label="Windows that several people have decided",
         key="agreement_windows",
@@ -125,7 +126,7 @@ def _title(view: WindowView, people: People) -> None:
     standing = people.standing.get(view.window_uid, "single")
     chip = components.badge(standing, TONES[standing])
     facts = " · ".join(people.differences(view.window_uid)) or "the versions agree"
-    st.markdown(f"**{labelling.name_of(view)}** {chip} :small[:gray[{facts}]]")
+    st.markdown(f"**{name_of(view)}** {chip} :small[:gray[{facts}]]")
 
 
 def _actions(view: WindowView, versions: Sequence[Version]) -> None:
@@ -185,7 +186,7 @@ def _chart(
     active = gold.active_span(view)
     data = span_chart.ChartData(
         id=view.window_uid,
-        label=f"{labelling.name_of(view)} with every version of its label",
+        label=f"{name_of(view)} with every version of its label",
         bars=span_chart.price_columns(bars.ohlc),
         times=None if bars.times is None else bars.times.tolist(),
         tick=series.tick_size,
@@ -195,7 +196,7 @@ def _chart(
             for span in view.spans
         ),
         active=active.span_id if active else None,
-        cut=tuple(labelling._cut(span.start, span.end) for span in view.cut_spans),
+        cut=tuple(clipped(span) for span in view.cut_spans),
         panes=(),
         editable=True,
         adding=bool(st.session_state.get(gold.ADDING)),

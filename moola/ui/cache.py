@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import streamlit as st
-from numpy.typing import NDArray
 
 from moola import bars as bar_files
-from moola import collect, diagnostics, launcher, ruling
-from moola.examples import Examples
-from moola.exceptions import RunError
-from moola.runs import RunFolder
-from moola.schema import WINDOW_LENGTH
+from moola import collect, launcher, ruling
+from moola.desk import Desk
+from moola.desk.bars import SeriesBars, series_bars
 from moola.store import LOCAL, LabelStore, Series, WindowRow
 from moola.workspace import Workspace
 
@@ -40,31 +34,15 @@ def _window_rows(url: str, version: int) -> list[WindowRow]:
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
+def desk(workspace: Workspace) -> Desk:
+    """Return the desk of a workspace: all tabs and the routes beside the pages share it."""
+    return Desk(workspace, store(workspace.store_url))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
 def bar_store(folder: Path) -> bar_files.BarStore:
     """Return the bars of a workspace."""
     return bar_files.BarStore(folder)
-
-
-@dataclass(frozen=True, eq=False)
-class SeriesBars:
-    """Bars of one series; `times` is None when they carry no time."""
-
-    ohlc: NDArray[np.float64]  # (N, 4)
-    times: NDArray[np.int64] | None  # (N,) seconds since 1970, UTC
-
-    def window(self, bar_start: int) -> SeriesBars:
-        """Return the 105 bars from `bar_start` on."""
-        view = slice(bar_start, bar_start + WINDOW_LENGTH)
-        return SeriesBars(self.ohlc[view], None if self.times is None else self.times[view])
-
-
-@st.cache_resource(max_entries=32, show_spinner=False)
-def series_bars(folder: Path, content_hash: str) -> SeriesBars:
-    """Return the bars with this content; they never change, so the cache is never stale."""
-    store = bar_store(folder)
-    stamps = pd.DatetimeIndex(store.read(content_hash)["timestamp"])
-    times = None if stamps.hasnans else stamps.as_unit("s").asi8
-    return SeriesBars(store.ohlc(content_hash), times)
 
 
 def window_bars(workspace: Workspace, series: Series, bar_start: int) -> SeriesBars:
@@ -98,34 +76,3 @@ def data_summary(
         store=store(workspace.store_url),
         bar_store=bar_store(workspace.bars_dir),
     )
-
-
-@dataclass(frozen=True, eq=False)
-class RunResult:
-    """A finished run's examples and predictions, and how they compare."""
-
-    examples: Examples
-    errors: list[diagnostics.WindowError]  # worst first
-    curves: dict[str, diagnostics.Curves]
-
-
-def run_result(run: RunFolder) -> RunResult | None:
-    """Return what a run predicted, or None while it has written no predictions."""
-    path = run.path / "predictions.parquet"
-    return _run_result(run.path, path.stat().st_mtime_ns) if path.exists() else None
-
-
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _run_result(folder: Path, written_ns: int) -> RunResult | None:
-    run = RunFolder(folder)
-    examples, predictions = run.examples(), run.predictions()
-    if predictions is None:
-        return None
-    try:
-        errors = diagnostics.window_errors(examples, predictions)
-        return RunResult(examples, errors, diagnostics.curves_by_window(predictions))
-    except (KeyError, ValueError, TypeError) as error:
-        raise RunError(
-            f"Run {run.id}: predictions.parquet should hold {WINDOW_LENGTH} bars of every window "
-            f"in the columns that predict writes. Found a problem with {error}."
-        ) from error

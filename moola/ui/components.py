@@ -27,6 +27,7 @@ STATE_TONES: dict[ReviewState, Tone] = {
     "edited": "good",
     "rejected": "bad",
     "flagged": "warn",
+    "deferred": "none",
     "stale": "warn",
 }
 RUN_TONES: dict[RunState, Tone] = {

@@ -13,7 +13,7 @@ from moola.runs import list_runs
 from moola.schema import REVIEW_STATES, SPAN_TYPES
 from moola.store import LOCAL, LabelStore, Series
 from moola.store.people import check_name
-from moola.ui import components, desk_chart, run_parts, state
+from moola.ui import cache, components, desk_chart, run_parts, state
 from moola.workspace import Workspace
 
 NAME, MODE, RUN = "windows_name", "windows_mode", "windows_run"
@@ -67,16 +67,20 @@ def choose_name(store: LabelStore) -> str:
     return name
 
 
-def choose_queue(workspace: Workspace) -> dict[str, str]:
-    """Draw the queues; return the query parameters that choose one."""
+def choose_queue(workspace: Workspace, annotator: str) -> dict[str, str]:
+    """Draw the queues; return the query parameters that choose one.
+
+    At first it is what is left to decide, or everything where nothing is.
+    """
     runs = [run for run in list_runs(workspace.runs_dir) if (run.path / PREDICTIONS).exists()]
     modes: list[QueueMode] = [mode for mode in QUEUE_MODES if mode != "run" or runs]
     if st.session_state.get(MODE) not in modes:
         st.session_state.pop(MODE, None)
+    first: QueueMode = "unlabelled" if cache.desk(workspace).has_open(annotator) else "all"
     mode = st.selectbox(
         "Queue",
         modes,
-        index=modes.index("unlabelled"),
+        index=modes.index(first),
         format_func=lambda name: MODES[name].title,
         key=MODE,
         persist_state="session",

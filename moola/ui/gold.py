@@ -14,11 +14,12 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from moola import rules, second_look
+from moola.desk import name_of
 from moola.schema import Span, SpanType
 from moola.second_look import GOLD, Marked
 from moola.store import LOCAL, Decision, Event, LabelStore, StoredSpan, WindowView
 from moola.store.records import DecisionKind
-from moola.ui import cache, labelling, state
+from moola.ui import cache, state
 
 WINDOW, QUEUE = "agreement_window", "agreement_queue"
 SPAN, ADDING, ACK, REASON = (f"agreement_{name}" for name in ("span", "adding", "ack", "reason"))
@@ -57,7 +58,7 @@ def step(direction: int) -> None:
 
 def take(view: WindowView, layer: str, letter: str) -> None:
     """Make one person's version gold and go on to the next window."""
-    said = f"Took {letter}, which was {layer}, in {labelling.name_of(view)}"
+    said = f"Took {letter}, which was {layer}, in {name_of(view)}"
     if _write(view, "adopt", {"layer": layer}, said=said):
         _go_on(view.window_uid)
 
@@ -65,7 +66,7 @@ def take(view: WindowView, layer: str, letter: str) -> None:
 def reject(view: WindowView) -> None:
     """Reject for the reason picked in the menu and go on to the next window."""
     reason = st.session_state[REASON]
-    said = f"Rejected {labelling.name_of(view)} ({reason.replace('_', ' ')})"
+    said = f"Rejected {name_of(view)} ({reason.replace('_', ' ')})"
     if _write(view, "reject", {"reason": reason}, said=said):
         _go_on(view.window_uid)
 
@@ -126,7 +127,7 @@ def undo() -> None:
     answer = store.apply([undoing], annotator=person, layer=GOLD)[0]
     if answer.status == "done" and answer.view:
         _show(answer.view.window_uid)
-        state.say(f"Undone in {labelling.name_of(answer.view)}")
+        state.say(f"Undone in {name_of(answer.view)}")
     else:
         state.say(answer.message or "Not undone", "conflict")
 

@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from moola import diagnostics, evaluate, figures
 from moola.bars import tick_size
 from moola.criteria import Criterion, Verdict
+from moola.desk import name_of
+from moola.desk.overlay import RunResult, run_result
 from moola.diagnostics import WindowError
 from moola.examples import NO_SPAN
 from moola.exceptions import RunError
 from moola.runs import RunFolder
 from moola.schema import SPAN_TYPES, WINDOW_LENGTH
-from moola.ui import cache, components, labelling, picker, span_chart
+from moola.ui import cache, components, picker, span_chart
 from moola.ui.picker import Tone
 from moola.workspace import Workspace
 
@@ -44,9 +46,9 @@ def reviewable(runs: Sequence[RunFolder]) -> list[RunFolder]:
     return [run for run in runs if (run.path / "predictions.parquet").exists()]
 
 
-def load(run: RunFolder) -> cache.RunResult:
+def load(run: RunFolder) -> RunResult:
     """Return the run's predictions beside its labels."""
-    result = cache.run_result(run)
+    result = run_result(run)
     if result is None:
         raise RunError(f"Run {run.id} should hold predictions. Found none in {run.path}.")
     return result
@@ -137,9 +139,7 @@ def choose_window(errors: Sequence[WindowError], names: Mapping[str, str]) -> st
 
 def names_of(workspace: Workspace) -> dict[str, str]:
     """Return how a reader calls each window of the store."""
-    return {
-        row.window_uid: labelling.name_of(row) for row in cache.window_rows(workspace.store_url)
-    }
+    return {row.window_uid: name_of(row) for row in cache.window_rows(workspace.store_url)}
 
 
 def _as_row(error: WindowError, names: Mapping[str, str]) -> picker.Row:
@@ -160,7 +160,7 @@ def _step(direction: int) -> None:
 
 
 def window(
-    workspace: Workspace, result: cache.RunResult, window_uid: str, names: Mapping[str, str]
+    workspace: Workspace, result: RunResult, window_uid: str, names: Mapping[str, str]
 ) -> None:
     """Draw one window with label and prediction, per span and per bar."""
     error = next(e for e in result.errors if e.window_uid == window_uid)
@@ -192,7 +192,7 @@ def _sentence(error: WindowError) -> str:
 
 
 def _chart_data(
-    result: cache.RunResult, error: WindowError, *, times: list[int] | None
+    result: RunResult, error: WindowError, *, times: list[int] | None
 ) -> span_chart.ChartData:
     examples = result.examples
     rows = np.flatnonzero(examples.window_uid == error.window_uid).tolist()
@@ -239,7 +239,7 @@ def _panes(
     return tuple(panes)
 
 
-def summary_figures(result: cache.RunResult) -> None:
+def summary_figures(result: RunResult) -> None:
     """Draw the type confusion and the countdown's error on the held-out windows."""
     held_out = [error for error in result.errors if error.split == "val"]
     left, right = st.columns(2, gap="medium")

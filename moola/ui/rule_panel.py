@@ -7,12 +7,13 @@ from typing import Any
 
 import streamlit as st
 
-from moola.desk import rulebook
+from moola import ruling
+from moola.bars import BarStore
 from moola.exceptions import MoolaError
-from moola.rules import Limits, Rule, next_version
+from moola.rules import Limits, Rule, check_rule, next_version
 from moola.schema import SPAN_TYPES
 from moola.store import LabelStore
-from moola.ui import components, state
+from moola.ui import cache, components, state
 
 NUMBERS = {
     "move_atr_min": ("Least net move in ATR", float),
@@ -23,17 +24,30 @@ NUMBERS = {
     "end_late_bars": ("Bars after the furthest close, at most", int),
     "atr_bars": ("Bars of the ATR", int),
 }
+OPEN = "windows_rule_open"
+"""Whether the dialog is open: a run of the whole page must not shut it."""
 HELP = {item.name: item.metadata["help"] for item in fields(Limits)}
 
 
 def draw(store: LabelStore, annotator: str) -> None:
     """Draw the rule in force and the way to change it."""
-    rule = rulebook.current_rule(store)
+    rule = ruling.current_rule(store)
     with st.expander(f"The rule ({rule.rule_version})", icon=":material/rule:"):
         st.markdown(rule.text_md)
         st.markdown(limits_text(rule.params))
-        if st.button("Change the rule…", key="windows_rule_edit", icon=":material/edit:"):
-            edit(store, annotator)
+        st.button(
+            "Change the rule…", key="windows_rule_edit", icon=":material/edit:", on_click=_open
+        )
+    if st.session_state.get(OPEN):
+        edit(store, annotator)
+
+
+def _open() -> None:
+    st.session_state[OPEN] = True
+
+
+def _close() -> None:
+    st.session_state[OPEN] = False
 
 
 def limits_text(params: dict[str, Any]) -> str:
@@ -50,44 +64,35 @@ def _shown(value: Any) -> str:
     return ", ".join(value) if isinstance(value, list | tuple) else f"{value:g}"
 
 
-@st.dialog("A new version of the rule", width="large")
+@st.dialog("A new version of the rule", width="large", on_dismiss=_close)
 def edit(store: LabelStore, annotator: str) -> None:
     """Edit words and limits, see what they would break, and put them in force."""
-    old = rulebook.current_rule(store)
+    old = ruling.current_rule(store)
     text = st.text_area("In words", old.text_md, height=220, key="rule_text")
     params = _limits_form(old.params)
     version = st.text_input("Version", next_version(old.rule_version), key="rule_version")
+    rule = Rule(rule_version=version.strip(), text_md=text, params=params)
     try:
-        rule = Rule(rule_version=version.strip(), text_md=text, params=params)
-        broken = rulebook.newly_broken(store, state.workspace().bars_dir, rule)
+        found = ruling.impact(store, _bars(), check_rule(rule).limits)
     except MoolaError as error:
         st.error(str(error), icon=":material/error:")
         return
-    st.markdown(_consequence(len(broken)))
+    st.markdown(f"{found} Nothing is deleted: those windows come back in the queue Stale.")
     if st.button("Put it in force", key="rule_save", type="primary"):
         _save(store, rule, annotator)
 
 
 def _save(store: LabelStore, rule: Rule, annotator: str) -> None:
     with components.problems():
-        n_broken = rulebook.write_rule(
-            store, state.workspace().bars_dir, rule, author=annotator, op_id=state.new_op()
-        )
-        state.say(f"Rule {rule.rule_version} is in force; {_labels(n_broken)} to look at again")
+        found = ruling.publish(store, _bars(), rule, author=annotator, op_id=state.new_op())
+        _close()
+        again = components.counted(len(found.stale), "decision")
+        state.say(f"Rule {rule.rule_version} is in force; {again} to look at again")
         st.rerun()
 
 
-def _consequence(n_broken: int) -> str:
-    if not n_broken:
-        return "No label breaks more of it than of the rule in force."
-    return (
-        f"**{_labels(n_broken)}** would break it and become stale: nothing is deleted, and only "
-        "these come back, in the queue Stale."
-    )
-
-
-def _labels(number: int) -> str:
-    return components.counted(number, "label")
+def _bars() -> BarStore:
+    return cache.bar_store(state.workspace().bars_dir)
 
 
 def _limits_form(params: dict[str, Any]) -> dict[str, Any]:

@@ -6,15 +6,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Literal
+from urllib.parse import quote, unquote
 from uuid import uuid4
 
 import streamlit as st
 
 from moola.exceptions import ConflictError, MoolaError
+from moola.store import LOCAL
+from moola.store.people import check_name
 from moola.ui import navigation
 from moola.workspace import Workspace
 
 NoticeKind = Literal["saved", "conflict", "error"]
+NAME_COOKIE = "moola_name"
+COOKIE_S = 365 * 24 * 3600
 
 
 def workspace() -> Workspace:
@@ -77,41 +82,30 @@ def clear_notice() -> None:
     st.session_state.pop("notice", None)
 
 
-def current_window() -> str | None:
-    """Return the id of the window shown, if one was chosen."""
-    return st.session_state.get("windows_current")
+def annotator() -> str:
+    """Return who works in this tab: the name picked here, that of the last visit, or ``local``."""
+    if "annotator" not in st.session_state:
+        try:
+            st.session_state["annotator"] = check_name(_kept_name())
+        except MoolaError:
+            st.session_state["annotator"] = LOCAL
+    return st.session_state["annotator"]
 
 
-def go_to(window_uid: str | None) -> None:
-    """Show another window; what was active in the old one is forgotten."""
-    if window_uid != current_window():
-        st.session_state["windows_current"] = window_uid
-        st.session_state["windows_span"] = None
-        st.session_state["windows_adding"] = False
+def keep_annotator(name: str) -> None:
+    """Take a name and let the browser keep it for the next visit.
 
-
-def queue() -> list[str]:
-    """Return the ids of the queue as it was last drawn."""
-    return st.session_state.get("windows_queue", [])
-
-
-def neighbour(step: int) -> str | None:
-    """Return the window `step` places on in the queue; the ends of the queue are ends."""
-    ids, current = queue(), current_window()
-    if current not in ids:
-        return ids[0] if ids else current
-    return ids[max(0, min(len(ids) - 1, ids.index(current) + step))]
-
-
-def latest_rev(window_uid: str, drawn_rev: int) -> int:
-    """Return the revision to write against: the drawn one, or that of this tab's own last write.
-
-    Two actions of one click, such as leaving the note and pressing Accept, do not conflict.
+    It goes into the script percent-encoded, so that nothing of it can be code.
     """
-    own_uid, own_rev = st.session_state.get("windows_own_rev", ("", 0))
-    return max(drawn_rev, own_rev) if own_uid == window_uid else drawn_rev
+    st.session_state["annotator"] = name
+    if _kept_name() != name:
+        st.html(
+            f"<script>document.cookie = '{NAME_COOKIE}={quote(name, safe='')}; path=/; "
+            f"max-age={COOKIE_S}; samesite=strict';</script>",
+            unsafe_allow_javascript=True,
+        )
 
 
-def wrote(window_uid: str, rev: int) -> None:
-    """Remember the revision that this tab's own write made."""
-    st.session_state["windows_own_rev"] = (window_uid, rev)
+def _kept_name() -> str:
+    kept = st.context.cookies.get(NAME_COOKIE)
+    return unquote(kept) if isinstance(kept, str) else ""  # a page test has no browser

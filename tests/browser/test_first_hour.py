@@ -65,7 +65,7 @@ def test_label_train_watch_and_review(app: App, page: Page) -> None:
     drag_end_by_bars(page, view, 4)
     moved = f"{span.start} – {span.end + 4}"
     expect(page.get_by_test_id("span-badge")).to_contain_text(moved)
-    expect(page.get_by_text(re.compile("Saved", re.IGNORECASE)).first).to_be_visible()
+    expect(page.get_by_test_id("desk-sync")).to_contain_text(re.compile("synced .*, 0 pending"))
     page.reload()
     expect(page.get_by_test_id("span-badge")).to_contain_text(moved)
     stored = stored_window(app, view.window_uid)

@@ -80,7 +80,7 @@ def component_data(app: AppTest, name: str, label: str | None = None) -> dict[st
     """Return what a page handed to the component that has `name` among its data."""
     for element in app.get("bidi_component"):
         data = json.loads(element.proto.json)
-        if name in data and label in (None, data["label"]):
+        if name in data and label in (None, data.get("label")):
             return data
     raise AssertionError(f"no component with {name}")
 

@@ -87,8 +87,7 @@ def test_a_window_opens_for_labelling(open_page: OpenPage, sample: Workspace) ->
     uid = component_data(app, "bars")["id"]
     app.button(key="review_open").click().run()
     assert not app.exception
-    chart = component_data(app, "bars")
-    assert (chart["id"], chart["editable"]) == (uid, True)
+    assert component_data(app, "annotator")["window"] == uid
 
 
 def test_predictions_with_bars_missing_are_refused_in_one_sentence(
