@@ -135,6 +135,8 @@ def reject(
 
 def adopt(op: Operation, view: WindowView, layer: str) -> None:
     """Take over what another layer says of the window: its decision, and its spans as they are."""
+    if layer == op.layer:
+        raise StoreError(f"A version to take over should be another layer's. Found {layer}'s own.")
     other = queries.load_view(op.connection, view.window_uid, layer)
     if other.state == "rejected" and other.reason is not None:
         reject(op, view, other.reason)

@@ -105,6 +105,16 @@ def test_a_version_without_an_answer_is_refused(desk: Desk, state: str) -> None:
     assert gold(desk, uid).rev == 0
 
 
+def test_a_layers_own_version_cannot_be_taken_over(desk: Desk) -> None:
+    (uid,) = desk.add_windows(0)
+    draw(desk, uid, "anna", 50, 65)
+    adopt(desk, uid, "anna")
+    answer = adopt(desk, uid, GOLD)
+    assert answer.status == "refused"
+    assert "another layer's" in (answer.message or "")
+    assert len(gold(desk, uid).spans) == 1
+
+
 def test_a_gold_span_that_crosses_the_border_is_not_written_over(desk: Desk) -> None:
     near, far = desk.add_windows(0, 60)
     draw(desk, near, "anna", 50, 70)

@@ -61,7 +61,7 @@ class Step(NamedTuple):
 
 KINDS = (
     "draw", "draw", "draw", "move", "set_span", "delete_span", "accept", "reject", "set_reason",
-    "flag", "defer", "set_note", "undo", "redo",
+    "flag", "defer", "set_note", "adopt", "adopt", "undo", "redo",
 )  # fmt: skip
 
 NEED_A_SPAN = ("move", "set_span", "delete_span", "accept")
@@ -154,6 +154,8 @@ class Room:
             args["span_id"] = known[step.pick % len(known)] if known else "f" * 16
         if step.kind in ("reject", "set_reason"):
             args = {"reason": REASONS[step.choice % len(REASONS)]}
+        if step.kind == "adopt":
+            args = {"layer": WATCHED[step.pick]}
         if step.kind == "set_note":
             args = {"note": f"note {step.choice}"}
         kind = "save_span" if step.kind in ("draw", "move") else step.kind
@@ -278,6 +280,8 @@ def test_a_chain_whose_answers_are_lost_ends_as_if_none_had_been(
         newest: dict[tuple[str, str], str] = {}
         outbox: list[tuple[Decision, str, str]] = []
         for step in steps:
+            if step.kind == "adopt":
+                continue  # refused for lack of a version, it may be taken once there is one
             decision, (who, layer) = calm._decision(step), LAYERS[step.who]
             uid = decision.window_uid
             if uid is not None:
