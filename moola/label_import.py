@@ -10,16 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from moola import label_formats
-from moola.bars import BarStore, content_hash, tick_size
+from moola.bars import BarStore
 from moola.exceptions import RefusedRow
 from moola.imported import ImportReport, nothing_left_behind
 from moola.label_formats import LabelFile, SpanRecord, event_log
 from moola.label_plan import Draft, PlacedWindow, draft, shift_sentence
-from moola.placing import Placer
-from moola.schema import PRICE_COLUMNS
+from moola.placing import Placer, alone_bars, alone_series
 from moola.store import (
     LOCAL,
     ImportedProposal,
@@ -150,7 +148,7 @@ def import_labels(
     with nothing_left_behind(store, bar_store) as write:
         for window in drafted.windows:
             if window.place.is_alone and window.record.ohlc is not None:
-                write(_bars_of(window.record.ohlc))
+                write(alone_bars(window.record.ohlc))
         summary = store.import_labels(
             imported,
             op_id=_op_id(file, layer, series),
@@ -200,7 +198,9 @@ def _as_imported(
     window: PlacedWindow, placer: Placer, times: _Times, source: str
 ) -> ImportedWindow:
     record, place = window.record, window.place
-    owner = placer.known.get(place.series_id) or _alone(window, source)
+    owner = placer.known.get(place.series_id) or alone_series(
+        place, np.asarray(record.ohlc, np.float64), source
+    )
     return ImportedWindow(
         series=owner,
         bar_start=place.bar_start,
@@ -262,30 +262,6 @@ class _Times:
             frame = self._bar_store.read(owner.content_hash)
             self._known[owner.series_id] = pd.Series(frame["timestamp"])
         return self._known[owner.series_id].iloc[bar].to_pydatetime()
-
-
-def _alone(window: PlacedWindow, source: str) -> Series:
-    """Return the series of a window that is in no feed; its bars are not written yet."""
-    ohlc = np.asarray(window.record.ohlc, np.float64)
-    return Series(
-        series_id=window.place.series_id,
-        kind="window",
-        symbol=Path(source).stem,
-        bar=None,
-        tick_size=tick_size(ohlc),
-        content_hash=content_hash(_bars_of(ohlc)),
-        n_bars=len(ohlc),
-        start_ts=None,
-        end_ts=None,
-        source=source,
-    )
-
-
-def _bars_of(ohlc: NDArray[np.float64]) -> pd.DataFrame:
-    """Return the bars of a window that came alone: prices, no time, no volume."""
-    frame = pd.DataFrame(ohlc, columns=list(PRICE_COLUMNS))
-    frame.insert(0, "timestamp", pd.Series(pd.NaT, index=frame.index, dtype="datetime64[ns, UTC]"))
-    return frame.assign(volume=np.nan)
 
 
 def _digest(file: LabelFile) -> str:

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from moola.bars import BarStore
+from moola.bars import BarStore, content_hash, tick_size
 from moola.exceptions import SchemaError, UnknownWindow
 from moola.label_file import LabelRow
 from moola.label_formats import Clock, WindowRecord, split_offset
-from moola.schema import WINDOW_LENGTH
+from moola.schema import PRICE_COLUMNS, WINDOW_LENGTH
 from moola.store import LabelStore, Series
 from moola.windows import BarIndex, alone_series_id, price_hash, stands_alone
 
@@ -176,3 +177,26 @@ def place_rows(rows: Sequence[LabelRow], store: LabelStore, bar_store: BarStore)
         if name not in places:
             places[name] = placer.by_bars(row.ohlc)
     return [places[alone_series_id(row.ohlc)] for row in rows]
+
+
+def alone_series(place: Place, ohlc: NDArray[np.float64], source: str) -> Series:
+    """Return the series of a window that is in no feed; its bars are not written yet."""
+    return Series(
+        series_id=place.series_id,
+        kind="window",
+        symbol=Path(source).stem,
+        bar=None,
+        tick_size=tick_size(ohlc),
+        content_hash=content_hash(alone_bars(ohlc)),
+        n_bars=len(ohlc),
+        start_ts=None,
+        end_ts=None,
+        source=source,
+    )
+
+
+def alone_bars(ohlc: NDArray[np.float64]) -> pd.DataFrame:
+    """Return the bars of a window that came alone: prices, no time, no volume."""
+    frame = pd.DataFrame(ohlc, columns=list(PRICE_COLUMNS))
+    frame.insert(0, "timestamp", pd.Series(pd.NaT, index=frame.index, dtype="datetime64[ns, UTC]"))
+    return frame.assign(volume=np.nan)

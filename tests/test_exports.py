@@ -239,6 +239,7 @@ def test_the_label_card_shows_every_rate_with_its_denominator(
 ) -> None:
     text = write(room, "card", tmp_path / "card.md").read_text()
     assert "kept: 5 of 6 (83 %) of those kept or rejected" in text
+    assert "0 of 1 (0 %) of the windows that two people or more decided" in text
     assert "rejected as chop: 1 of 1 (100 %)" in text
     assert "An expansion moves three ATR." in text
     assert "with an edge in doubt: 1 of 6 (17 %)" in text

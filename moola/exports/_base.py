@@ -16,8 +16,9 @@ from moola.bars import BarStore
 from moola.exceptions import SchemaError
 from moola.features import LOOKBACK_BARS
 from moola.schema import LABELLED_STATES, TRUE_NEGATIVE_REASONS, WINDOW_LENGTH
+from moola.second_look import all_agree, decision_of, is_person
 from moola.splits import shared_bar_groups
-from moola.store import LOCAL, LabelStore, Rule, Series, WindowView
+from moola.store import LOCAL, Judgement, LabelStore, Rule, Series, WindowView
 from moola.tables import write_file
 
 STANDING = "standing"
@@ -65,6 +66,10 @@ class LabelSet:
     bar_store: BarStore
     n_open: int
     """Windows that nobody has decided; no writer but that of tasks has them."""
+    n_shared: int
+    """Windows that two people or more have decided, whosever layer this is."""
+    n_agreed: int
+    """Those of them whose decisions and spans say the same."""
 
     def labelled(self) -> list[ExportWindow]:
         """Return the windows whose spans are labels; `SchemaError` if there is none."""
@@ -114,6 +119,7 @@ def gather(
     decided = [view for view in views if view.state not in ("unseen", "proposed")]
     chosen = [view for view in views if with_open or view.state not in ("unseen", "proposed")]
     known = {item.series_id: item for item in store.series()}
+    shared = _shared(store.judgements())
     return LabelSet(
         windows=_windows(chosen, known, bar_store),
         series={view.series_id: known[view.series_id] for view in chosen},
@@ -121,7 +127,18 @@ def gather(
         rule=store.current_rule(),
         bar_store=bar_store,
         n_open=len(views) - len(decided),
+        n_shared=len(shared),
+        n_agreed=sum(all_agree(judged) for judged in shared),
     )
+
+
+def _shared(judgements: Iterable[Judgement]) -> list[list[Judgement]]:
+    """Return the decisions about each window that two people or more have decided."""
+    of_window: dict[str, list[Judgement]] = {}
+    for item in judgements:
+        if is_person(item.layer) and decision_of(item.state) is not None:
+            of_window.setdefault(item.window_uid, []).append(item)
+    return [judged for judged in of_window.values() if len(judged) > 1]
 
 
 def write_text(path: Path, text: str) -> None:

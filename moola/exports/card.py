@@ -37,6 +37,8 @@ def card(labels: LabelSet) -> str:
         _counts(labels),
         "## Spans",
         _spans(labels),
+        "## Agreement",
+        _agreement(labels),
         "## Time spent",
         _effort(labels.windows),
         "## Rule",
@@ -104,6 +106,15 @@ def _spans(labels: LabelSet) -> str:
 def _share(spans: Sequence[StoredSpan], name: str, value: str) -> str:
     number = sum(getattr(span, name) == value for span in spans)
     return f"- {name} {value}: {rate(number, len(spans))}"
+
+
+def _agreement(labels: LabelSet) -> str:
+    if not labels.n_shared:
+        return "Nobody has decided a window that somebody else decided too: not measured."
+    return (
+        f"{rate(labels.n_agreed, labels.n_shared)} of the windows that two people or more decided "
+        "got the same decision, with spans of one type that share at least half of their bars."
+    )
 
 
 def _effort(windows: Sequence[ExportWindow]) -> str:

@@ -157,21 +157,13 @@ def _findings(plan: LabelPlan) -> None:
     """List contradictions first, then other refusals and repairs."""
     others = [row for row in plan.refused if row.against is None]
     if plan.contradictions:
-        st.markdown(
-            f":red[:material/sync_problem: **Contradictions** ({len(plan.contradictions)})]"
-        )
+        n_found = len(plan.contradictions)
+        st.markdown(f":red[:material/sync_problem: **Contradictions** ({n_found:,})]")
+        shown = plan.contradictions[:TABLE_ROWS]
+        against = [f"row {row.against}" if row.against else "the store" for row in shown]
+        table = {"row": [row.row for row in shown], "against": against}
         st.dataframe(
-            pd.DataFrame(
-                [
-                    {
-                        "row": row.row,
-                        "against": f"row {row.against}" if row.against else "the store",
-                        "what": row.reason,
-                    }
-                    for row in plan.contradictions[:TABLE_ROWS]
-                ]
-            ),
-            hide_index=True,
+            pd.DataFrame(table).assign(what=[row.reason for row in shown]), hide_index=True
         )
     if others:
         st.markdown(f":red[:material/block: **Refused** ({len(others)})]")
