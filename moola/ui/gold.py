@@ -17,18 +17,13 @@ from moola import rules, second_look
 from moola.desk import name_of
 from moola.schema import Span, SpanType
 from moola.second_look import GOLD, Marked
-from moola.store import LOCAL, Decision, Event, LabelStore, StoredSpan, WindowView
+from moola.store import Decision, Event, LabelStore, StoredSpan, WindowView
 from moola.store.records import DecisionKind
 from moola.ui import cache, state
 
 WINDOW, QUEUE = "agreement_window", "agreement_queue"
 SPAN, ADDING, ACK, REASON = (f"agreement_{name}" for name in ("span", "adding", "ack", "reason"))
 N_EVENTS = 500
-
-
-def adjudicator() -> str:
-    """Return who decides in this tab."""
-    return st.session_state.get("annotator", LOCAL)
 
 
 def active_span(view: WindowView) -> StoredSpan | None:
@@ -117,7 +112,7 @@ def delete(view: WindowView) -> None:
 
 def undo() -> None:
     """Take back the adjudicator's newest change, if it was one of gold, and show its window."""
-    store, person = cache.store(state.workspace().store_url), adjudicator()
+    store, person = cache.store(state.workspace().store_url), state.annotator()
     newest = newest_standing(store, person)
     if newest is None or newest.payload.get("layer") != GOLD:
         where = "" if newest is None else ": your newest change was made in the desk"
@@ -175,7 +170,7 @@ def _write(
     decision = Decision(
         op_id=op or state.new_op(), kind=kind, window_uid=view.window_uid, rev=view.rev, args=args
     )
-    answer = store.apply([decision], annotator=adjudicator(), layer=GOLD)[0]
+    answer = store.apply([decision], annotator=state.annotator(), layer=GOLD)[0]
     if answer.status == "done":
         state.say(said)
         return True
