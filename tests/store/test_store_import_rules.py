@@ -52,6 +52,7 @@ def sound_spans() -> st.SearchStrategy[ImportedSpan]:
     )
 
 
+wild_lists = st.lists(spans_of_a_file(), max_size=1)
 files = st.lists(
     st.builds(
         lambda bar_start, spans, state, reason: ImportedWindow(
@@ -64,9 +65,9 @@ files = st.lists(
             reason=reason if state == "rejected" else None,
             row=next(ROWS),
         ),
-        bar_start=st.sampled_from([0, 0, 20, 50, 200, 895, 896]),
-        spans=st.lists(sound_spans(), max_size=2) | st.lists(spans_of_a_file(), max_size=1),
-        state=st.sampled_from([None, None, "verified", "rejected", "flagged", "deferred"]),
+        bar_start=st.sampled_from([0, 20, 50, 200, 500, 600, 700, 895] * 2 + [896]),
+        spans=st.one_of(*[st.lists(sound_spans(), max_size=2)] * 5, wild_lists),
+        state=st.sampled_from([None] * 6 + ["verified", "rejected", "flagged", "deferred"]),
         reason=st.sampled_from(["no_expansion", "roll"]),
     ),
     min_size=1,
