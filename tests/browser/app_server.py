@@ -29,12 +29,23 @@ class App:
 
     url: str
     workspace: Workspace
+    server: subprocess.Popen[bytes]
+
+    @property
+    def port(self) -> int:
+        """Port that the server listens on."""
+        return int(self.url.rsplit(":", 1)[1])
+
+    def kill(self) -> None:
+        """End the server as a power cut would."""
+        self.server.kill()
+        self.server.wait(timeout=20)
 
 
 @contextmanager
-def running_app(workspace: Workspace, log: Path) -> Iterator[App]:
+def running_app(workspace: Workspace, log: Path, *, port: int | None = None) -> Iterator[App]:
     """Serve the app on `workspace` until the block ends; trainings it started end with it."""
-    port = _free_port()
+    port = port or _free_port()
     with log.open("wb") as output:
         server = subprocess.Popen(
             [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
@@ -45,7 +56,7 @@ def running_app(workspace: Workspace, log: Path) -> Iterator[App]:
         )
     try:
         _wait_until_up(server, f"http://127.0.0.1:{port}/_stcore/health", log)
-        yield App(f"http://127.0.0.1:{port}", workspace)
+        yield App(f"http://127.0.0.1:{port}", workspace, server)
     finally:
         server.send_signal(signal.SIGTERM)
         server.wait(timeout=20)
