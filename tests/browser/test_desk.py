@@ -52,7 +52,7 @@ def test_decisions_by_key_reach_the_store_and_show_their_tick(
     second = desk.uid
     assert second != first
     desk.press("x", "5")
-    third = desk.uid
+    third, third_name = desk.uid, desk.name
     desk.press("f")
     fourth, name = desk.uid, desk.name
     desk.press("s")
@@ -63,6 +63,11 @@ def test_decisions_by_key_reach_the_store_and_show_their_tick(
     assert (person.stored(second).state, person.stored(second).reason) == ("rejected", "chop")
     assert person.stored(third).state == "flagged"
     assert person.stored(fourth).state == "deferred"
+    # Another queue begins with its own first window, not with the one that was just shown.
+    desk.page.get_by_role("combobox", name="Queue").click()
+    desk.page.get_by_role("option", name="Flagged").click()
+    desk.expect("desk-name", third_name)
+    assert desk.uid == third
 
 
 def test_held_keys_and_typed_letters_decide_nothing(newcomer: Callable[..., Person]) -> None:

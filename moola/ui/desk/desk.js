@@ -24,9 +24,9 @@ const hex = (bytes) => [...crypto.getRandomValues(new Uint8Array(bytes))].map((b
 const locked = (name) => (work) => (navigator.locks ? navigator.locks.request(name, work) : work());
 
 class Desk {
-  constructor(host, data) {
-    this.host = host;
-    this.data = data;
+  // `cameFrom` is the window that the desk of another queue showed: the address still names it.
+  constructor(host, data, cameFrom = null) {
+    Object.assign(this, { host, data, cameFrom });
     this.clientId = `tab-${hex(6)}`;
     this.storage = new outbox.Storage(localStorage, data.workspace);
     this.server = new server.Server(data.api ?? "/desk", (...args) => window.fetch(...args));
@@ -197,7 +197,7 @@ class Desk {
     this.dispatch({ type: "pending", entries: waiting });
     this.sender.poke();
     this.readSettings();
-    if (this.data.window) this.goTo(this.data.window, { quiet: true });
+    if (this.data.window && this.data.window !== this.cameFrom) this.goTo(this.data.window, { quiet: true });
     this.shownWindow = this.data.window;
     for (const { key } of this.state.conflicts) this.fetchWindow(key).catch(() => {});
   }
@@ -381,9 +381,10 @@ class Desk {
 
 export default function ({ data, parentElement }) {
   const host = parentElement.querySelector(".desk");
-  if (!host.desk?.update(data)) {
-    host.desk?.stop();
-    host.desk = new Desk(host, data);
+  const old = host.desk;
+  if (!old?.update(data)) {
+    old?.stop();
+    host.desk = new Desk(host, data, old?.shownWindow);
   }
   return () => {
     host.desk?.stop();
