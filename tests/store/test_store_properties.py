@@ -40,7 +40,7 @@ MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 # each example is a whole history: few examples, and no time lost on shrinking in a green run
 histories = settings(
-    max_examples=20, deadline=None, derandomize=True, database=None,
+    max_examples=12, deadline=None, derandomize=True, database=None,
     suppress_health_check=list(HealthCheck), phases=(Phase.generate, Phase.shrink),
 )  # fmt: skip
 
