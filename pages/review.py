@@ -27,6 +27,7 @@ with components.problems():
     names = results.names_of(workspace)
     with st.sidebar:
         window_uid = results.choose_window(results.filtered(result.errors), names)
+        results.disagreement_link(run, result)
     if window_uid:
         results.window(workspace, result, window_uid, names)
     results.summary_figures(result)

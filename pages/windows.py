@@ -24,4 +24,5 @@ with components.problems():
     if not cache.window_rows(workspace.store_url):
         st.info("There are bars here, but no window yet: find proposals in the sidebar.")
         st.stop()
-    desk_page.mount(workspace, annotator, asked, desk_page.linked_window(store))
+    window_uid = desk_page.linked_window(store, (annotator, asked))
+    desk_page.mount(workspace, annotator, asked, window_uid)

@@ -17,6 +17,8 @@ N_RECENT = 50
 HASTY_S = 0.6
 """Nobody reads 105 bars in less."""
 HASTY_SHARE = 0.2
+FEWEST_ACCEPTS = 5
+"""Of fewer accepts nothing is said."""
 
 
 def counts(views: Iterable[WindowView]) -> dict[ReviewState, int]:
@@ -66,7 +68,7 @@ class Trust:
     @property
     def is_hasty(self) -> bool:
         """Whether so many accepts were that fast that somebody should say so."""
-        return self.n_hasty > HASTY_SHARE * self.n_accepts
+        return self.n_accepts >= FEWEST_ACCEPTS and self.n_hasty > HASTY_SHARE * self.n_accepts
 
     def to_json(self) -> dict[str, Any]:
         """Return the numbers as the browser gets them."""

@@ -152,10 +152,18 @@ def _choice(label: str, names: Mapping[str, str], key: str) -> str | None:
     )
 
 
-def linked_window(store: LabelStore) -> str | None:
-    """Return the window that the address names; say so if there is none of that name."""
+def linked_window(store: LabelStore, chosen: object) -> str | None:
+    """Return the window that the address names; say so if there is none of that name.
+
+    It is the first one of the queue that it was opened with, and of no queue `chosen` later.
+    """
     name = st.query_params.get("window")
     if not name:
+        return None
+    opened = st.session_state.get("windows_opened")
+    if opened is None or opened[0] != name:
+        opened = st.session_state["windows_opened"] = (name, chosen)
+    if opened[1] != chosen:
         return None
     with components.problems():
         return store.resolve(name)

@@ -142,6 +142,17 @@ def names_of(workspace: Workspace) -> dict[str, str]:
     return {row.window_uid: name_of(row) for row in cache.window_rows(workspace.store_url)}
 
 
+def disagreement_link(run: RunFolder, result: RunResult) -> None:
+    """Draw the way to the queue of windows that the run reads otherwise, if there are any."""
+    if n_windows := len(result.disagreements()):
+        st.page_link(
+            "pages/windows.py",
+            label=f"Label {components.counted(n_windows, 'window')} it reads otherwise",
+            icon=":material/arrow_forward:",
+            query_params={"mode": "run", "run": run.id},
+        )
+
+
 def _as_row(error: WindowError, names: Mapping[str, str]) -> picker.Row:
     bars = f"{error.error_bars} bars" if error.outcome in ("hit", "off") else ""
     detail = " · ".join(filter(None, [error.outcome, bars, error.type]))

@@ -90,6 +90,15 @@ def test_a_window_opens_for_labelling(open_page: OpenPage, sample: Workspace) ->
     assert component_data(app, "annotator")["window"] == uid
 
 
+def test_windows_that_the_run_reads_otherwise_are_a_click_away(
+    open_page: OpenPage, sample: Workspace, run: RunFolder
+) -> None:
+    links = [link.proto for link in open_page(sample, "review").get("page_link")]
+    (link,) = [link for link in links if "reads otherwise" in link.label]
+    assert "1 window" in link.label
+    assert f"mode=run&run={run.id}" in link.query_string
+
+
 def test_predictions_with_bars_missing_are_refused_in_one_sentence(
     open_page: OpenPage, sample: Workspace, run: RunFolder
 ) -> None:

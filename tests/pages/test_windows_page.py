@@ -93,6 +93,16 @@ def test_a_deep_link_opens_a_window_by_id_or_alias(open_page: OpenPage, sample: 
         assert desk_of(open_page(sample, window=name))["window"] == row.window_uid
 
 
+def test_a_linked_window_belongs_to_the_queue_it_was_opened_with(
+    open_page: OpenPage, sample: Workspace
+) -> None:
+    uid = store_of(sample).windows()[20].window_uid
+    app = open_page(sample, window=uid)
+    assert desk_of(app.run())["window"] == uid
+    app.selectbox(key="windows_mode").set_value("random").run()
+    assert desk_of(app)["window"] is None
+
+
 def test_an_unknown_deep_link_says_so_and_shows_the_queue(
     open_page: OpenPage, sample: Workspace
 ) -> None:
