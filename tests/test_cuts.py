@@ -12,7 +12,7 @@ from moola.cuts import APART_BARS, MAX_GROUP, N_EVENTS, N_SEEN_TWICE, N_WINDOWS,
 from moola.label_file import LabelRow
 from moola.schema import PRICE_COLUMNS, SPAN_TYPES, WINDOW_LENGTH
 from moola.synthetic import GeneratedSeries, generate_bars
-from moola.windows import locate
+from moola.windows import BarIndex
 
 
 @pytest.fixture(scope="module", params=[7, 21])
@@ -30,7 +30,8 @@ def rows(series: GeneratedSeries) -> list[LabelRow]:
 @pytest.fixture(scope="module")
 def starts(series: GeneratedSeries, rows: list[LabelRow]) -> list[int]:
     ohlc = series.frame[list(PRICE_COLUMNS)].to_numpy()
-    found = [locate(row.ohlc, ohlc) for row in rows]
+    index = BarIndex(ohlc)
+    found = [index.locate(row.ohlc) for row in rows]
     assert None not in found
     return [start for start in found if start is not None]
 
