@@ -94,23 +94,33 @@ def import_bars(
         return _take_in(new, writer, store, bar_store)
 
 
+def why_refused(preview: Preview, *, leave_out_refused: bool) -> str | None:
+    """Return why a file cannot be imported as it stands, None if it can."""
+    if preview.looks_synthetic:
+        return (
+            "Highs and lows should enclose open and close, as on every exchange. Found so many "
+            "bars that do not that these look made up."
+        )
+    if preview.n_refused and not leave_out_refused:
+        return (
+            f"Every row should pass the checks. Found {preview.n_refused:,} of "
+            f"{preview.n_rows:,} at fault, and nobody has said to leave them out."
+        )
+    if preview.n_ok < WINDOW_LENGTH:
+        return (
+            f"A series should have at least {WINDOW_LENGTH} bars, one window. Found {preview.n_ok}."
+        )
+    return None
+
+
 def _accepted(inspection: Inspection, where: str, *, leave_out_refused: bool) -> Preview:
     """Return what was found, or refuse the file."""
     preview = inspection.preview()
-    if preview.looks_synthetic:
-        raise ImportRefused(
-            "Highs and lows should enclose open and close, as on every exchange. Found "
-            f"{inspection.n_out_of_range:,} of {preview.n_rows:,} bars that do not in {where}: "
-            "these look like made-up bars.",
-            inspection.refused,
-        )
-    if not leave_out_refused:
+    if not (leave_out_refused or preview.looks_synthetic):  # names the rows themselves
         refuse_rows(inspection.refused, preview.n_rows, where, n_refused=preview.n_refused)
-    if preview.n_ok < WINDOW_LENGTH:
-        raise ImportRefused(
-            f"A series should have at least {WINDOW_LENGTH} bars, one window. Found "
-            f"{preview.n_ok} ({where})."
-        )
+    if problem := why_refused(preview, leave_out_refused=leave_out_refused):
+        rows = inspection.refused if preview.looks_synthetic else ()
+        raise ImportRefused(f"{problem.rstrip('.')} ({where}).", rows)
     return preview
 
 

@@ -195,7 +195,7 @@ def test_bars_that_look_made_up_are_refused_even_if_rows_may_be_left_out(room: R
     made_up.loc[::4, "high"] = made_up.loc[::4, "close"] - 0.25
     made_up.loc[::4, "low"] = made_up.loc[::4, "high"] - 9
     path, before = room.file(made_up), room.state()
-    with pytest.raises(ImportRefused, match="look like made-up bars"):
+    with pytest.raises(ImportRefused, match="these look made up"):
         import_bars(path, room.store, room.bars, leave_out_refused=True)
     assert room.state() == before
 
@@ -225,13 +225,26 @@ def test_a_dry_run_writes_nothing(room: Room, capsys: pytest.CaptureFixture[str]
     assert (shown["n_ok"], len(shown["head"]), shown["bar"]) == (600, 20, "1min")
 
 
+def test_a_dry_run_of_rows_at_fault_ends_with_2_unless_they_may_be_left_out(
+    room: Room, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = BARS.copy()
+    bad.loc[41, "close"] = np.nan
+    assert run(room, room.file(bad), "--dry-run", "--json") == 2
+    assert json.loads(capsys.readouterr().out)["n_ok"] == 599
+    assert run(room, room.file(bad), "--dry-run") == 2
+    assert "Found 1 of 600 at fault" in capsys.readouterr().out
+    assert run(room, room.file(bad), "--dry-run", "--leave-out-refused") == 0
+    assert room.store.series() == []
+
+
 def test_a_dry_run_lists_what_the_file_does_not_say(
     room: Room, capsys: pytest.CaptureFixture[str]
 ) -> None:
     naive = BARS.assign(timestamp=BARS["timestamp"].dt.strftime("%Y%m%d %H%M%S"))
     path = room.folder / "NQ.txt"
     naive.to_csv(path, sep=";", header=False, index=False)
-    assert run(room, path, "--dry-run") == 0
+    assert run(room, path, "--dry-run") == 2, "an import would ask"
     out = capsys.readouterr().out
     for part in ("NinjaTrader or HistData", "--tz:", "--stamp:", "end (NinjaTrader stamps the end"):
         assert part in out

@@ -187,6 +187,10 @@ def test_the_command_line_tries_out_and_then_imports(
     assert main(["import", str(path), "--dry-run", "--json", *where]) == 0
     assert json.loads(capsys.readouterr().out)["windows"][0]["bar_start"] == 40
     assert room.store.views() == []
+    wrong = parquet(room, ("a", 40, 50, 165, "reversal"))
+    assert main(["import", str(wrong), "--dry-run", "--json", *where]) == 2
+    assert json.loads(capsys.readouterr().out)["n_refused"] == 1
+    path = parquet(room, ("a", 40, 50, 65, "reversal"))
     assert main(["import", str(path), "--layer", "ann", *where]) == 0
     assert len(room.store.views(annotator="ann")[0].spans) == 1
     log = room.folder / "log.jsonl"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -38,6 +41,15 @@ def test_a_sound_store_is_counted(workspace: Workspace, capsys: pytest.CaptureFi
     assert "bit for bit: 1 series, 1 window, " in said
     assert run(workspace, "verify-store", "--json") == 0
     assert json.loads(capsys.readouterr().out)["rows"]["span"] == 1
+
+
+def test_a_reader_that_leaves_early_as_head_does_is_no_error(workspace: Workspace) -> None:
+    nobody_reads, output = os.pipe()
+    os.close(nobody_reads)
+    words = [sys.executable, "-m", "moola", "verify-store", "--workspace", str(workspace.root)]
+    done = subprocess.run(words, stdout=output, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(output)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_an_edited_store_is_an_error(workspace: Workspace, capsys: pytest.CaptureFixture) -> None:

@@ -1,6 +1,7 @@
 """The command line: one sub-command a verb, one workspace a call.
 
-Exit codes: 0 done, 2 bad input (one clear sentence on stderr), 1 crash, 130 interrupted.
+Exit codes: 0 done, 2 bad input (one clear sentence on stderr, or the report of a dry run whose
+import would be refused), 1 crash, 130 interrupted.
 A verb's function adds its options; its docstring is the verb's help.
 """
 
@@ -20,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from moola import __version__
-from moola.cli import bars, cutting, labels_out, releases, rule, store, training
+from moola.cli import bars, cutting, labels_out, options, releases, rule, store, training
 from moola.cli import workspace as workspace_verbs
 from moola.exceptions import ImportRefused, MoolaError
 from moola.workspace import DEFAULT_WORKSPACE, Workspace
@@ -44,8 +45,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, datefmt="%H:%M:%S")
     workspace = Workspace(args.workspace, os.environ.get("MOOLA_DATABASE_URL"))
+    code = 0
     try:
         answer, text = args.handler(args, workspace)
+    except options.WouldBeRefused as found:
+        answer, text, code = found.answer, found.text, 2
     except MoolaError as error:
         _print_error(error, as_json=args.json)
         return 2
@@ -58,8 +62,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 130
-    print(json.dumps(answer, indent=1, default=_to_json) if args.json else text)
-    return 0
+    _say(json.dumps(answer, indent=1, default=_to_json) if args.json else text)
+    return code
+
+
+def _say(text: str) -> None:
+    """Print, unless whoever read the output has left, as ``head`` does: that is nobody's error."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # the interpreter flushes once more at its end, and would complain of the pipe then
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -85,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
 def _print_error(error: MoolaError, *, as_json: bool) -> None:
     rows = error.rows if isinstance(error, ImportRefused) else ()
     if as_json:
-        print(json.dumps({"error": str(error), "rows": [asdict(row) for row in rows]}))
+        _say(json.dumps({"error": str(error), "rows": [asdict(row) for row in rows]}))
     print(f"error: {error}", file=sys.stderr)
     for row in rows[:LISTED_ROWS]:
         print(f"  {row}", file=sys.stderr)

@@ -12,7 +12,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from moola import fetching, importing, proposals, vendors
+from moola import bar_import, fetching, importing, proposals, vendors
 from moola.cli import labels_in, options
 from moola.proposing import propose_series
 from moola.workspace import Workspace
@@ -56,15 +56,8 @@ def _import_bars(path: Path, args: argparse.Namespace, workspace: Workspace) -> 
     notes = "".join(f"\n{note}" for note in found.notes)
     head = f"{path.name}: {found.title}{notes}"
     if args.dry_run:
-        if missing := vendors.open_questions(found, answers):
-            return found, "\n".join([head, "What the file does not say:", *map(str, missing)])
-        with _progress_bar(path) as progress:
-            preview = vendors.preview(
-                path, answers, tz_exchange=args.exchange_tz, progress=progress
-            )
-        return preview, f"{head}\n{preview}\nNothing was written."
-    store, bar_store = options.open_workspace(workspace)
-    with _progress_bar(path) as progress:
+        return _try_bars(path, found, answers, args, head)
+    with options.opened(workspace) as (store, bar_store), _progress_bar(path) as progress:
         report = importing.import_bars(
             path,
             store,
@@ -76,6 +69,26 @@ def _import_bars(path: Path, args: argparse.Namespace, workspace: Workspace) -> 
             progress=progress,
         )
     return report, f"{head}\n{report.preview}\n{report}"
+
+
+def _try_bars(
+    path: Path,
+    found: vendors.Recognition,
+    answers: vendors.Answers,
+    args: argparse.Namespace,
+    head: str,
+) -> tuple[Any, str]:
+    """Say what a file holds, or what it does not say; `WouldBeRefused` if it cannot come in so."""
+    if missing := vendors.open_questions(found, answers):
+        lines = [head, "What the file does not say:", *map(str, missing)]
+        raise options.WouldBeRefused(found, "\n".join(lines))
+    with _progress_bar(path) as progress:
+        preview = vendors.preview(path, answers, tz_exchange=args.exchange_tz, progress=progress)
+    text = f"{head}\n{preview}\nNothing was written."
+    problem = bar_import.why_refused(preview, leave_out_refused=args.leave_out_refused)
+    if problem is not None:
+        raise options.WouldBeRefused(preview, f"{text} {problem}")
+    return preview, text
 
 
 def _add_fetch(verb: argparse.ArgumentParser) -> None:
@@ -91,19 +104,22 @@ def _add_fetch(verb: argparse.ArgumentParser) -> None:
 
 
 def _fetch(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
-    store, bar_store = options.open_workspace(workspace)
-    found = fetching.fetch(
-        args.yahoo_symbol, interval=args.interval, period=args.period, folder=workspace.fetched_dir
-    )
-    report = importing.import_bars(
-        found.path,
-        store,
-        bar_store,
-        answers=found.answers,
-        name=args.name or found.symbol,
-        tz_exchange=found.tz_exchange,
-        leave_out_refused=args.leave_out_refused,
-    )
+    with options.opened(workspace) as (store, bar_store):  # a store that is lost says so first
+        found = fetching.fetch(
+            args.yahoo_symbol,
+            interval=args.interval,
+            period=args.period,
+            folder=workspace.fetched_dir,
+        )
+        report = importing.import_bars(
+            found.path,
+            store,
+            bar_store,
+            answers=found.answers,
+            name=args.name or found.symbol,
+            tz_exchange=found.tz_exchange,
+            leave_out_refused=args.leave_out_refused,
+        )
     return report, f"{found.n_bars:,} bars fetched to {found.path}\n{report.preview}\n{report}"
 
 
@@ -136,12 +152,12 @@ def _add_propose(verb: argparse.ArgumentParser) -> None:
 
 
 def _propose(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
-    store, bar_store = options.open_workspace(workspace)
     params = proposals.RuleParams(
         **{item.name: getattr(args, item.name) for item in fields(proposals.RuleParams)}
     )
-    series = store.find_series(args.series)
-    report = propose_series(series, store, bar_store, params=params, op_id=uuid.uuid4().hex)
+    with options.opened(workspace) as (store, bar_store):
+        series = store.find_series(args.series)
+        report = propose_series(series, store, bar_store, params=params, op_id=uuid.uuid4().hex)
     return report, f"{series.series_id}: {report.n_proposals} proposals, {report.n_new} of them new"
 
 

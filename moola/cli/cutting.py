@@ -46,9 +46,9 @@ def _cut(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
         roll_at=tuple(args.roll_at),
         guess_rolls=args.guess_rolls,
     )
-    store, bar_store = options.open_workspace(workspace)
-    series = store.find_series(args.series)
-    report = cut_series(series, store, bar_store, how, op_id=f"cut-{uuid.uuid4().hex}")
+    with options.opened(workspace) as (store, bar_store):
+        series = store.find_series(args.series)
+        report = cut_series(series, store, bar_store, how, op_id=f"cut-{uuid.uuid4().hex}")
     return report, str(report)
 
 

@@ -30,18 +30,24 @@ def is_for(path: Path) -> bool:
 
 def run(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
     """Import labels or events, or with ``--dry-run`` say what would come of it."""
-    store, bar_store = options.open_workspace(workspace)
-    if not args.dry_run:
-        report = importing.import_file(
-            args.file, store, bar_store, layer=args.layer, series=args.series
-        )
-        return report, str(report)
-    if event_log.recognises(args.file):
-        n_events = len(event_log.read(args.file))
-        text = f"{args.file.name}: an event log of {n_events:,} events. Nothing was written."
-        return {"format": "events", "n_rows": n_events}, text
-    plan = plan_labels(args.file, store, bar_store, layer=args.layer, series=args.series)
+    with options.opened(workspace) as (store, bar_store):
+        if not args.dry_run:
+            report = importing.import_file(
+                args.file, store, bar_store, layer=args.layer, series=args.series
+            )
+            return report, str(report)
+        if event_log.recognises(args.file):
+            return _events(args.file)
+        plan = plan_labels(args.file, store, bar_store, layer=args.layer, series=args.series)
+    if plan.refused:
+        raise options.WouldBeRefused(_answer(plan), str(plan))
     return _answer(plan), str(plan)
+
+
+def _events(path: Path) -> tuple[Any, str]:
+    n_events = len(event_log.read(path))
+    text = f"{path.name}: an event log of {n_events:,} events. Nothing was written."
+    return {"format": "events", "n_rows": n_events}, text
 
 
 def _answer(plan: LabelPlan) -> dict[str, Any]:

@@ -28,13 +28,15 @@ def _add_export(verb: argparse.ArgumentParser) -> None:
 
 
 def _export(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
-    report = exports.export(
-        args.format,
-        args.out,
-        *options.open_workspace(workspace),
-        layer=exports.STANDING if args.standing else args.layer,
-        series=args.series,
-    )
+    with options.opened(workspace) as (store, bar_store):
+        report = exports.export(
+            args.format,
+            args.out,
+            store,
+            bar_store,
+            layer=exports.STANDING if args.standing else args.layer,
+            series=args.series,
+        )
     return report, str(report)
 
 

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
 from moola.bars import BarStore
 from moola.config import FinetuneConfig
+from moola.exceptions import MoolaError
 from moola.store import LabelStore
 from moola.workspace import Workspace
 
 
-def open_workspace(workspace: Workspace) -> tuple[LabelStore, BarStore]:
-    """Return the label store and the bars of a workspace."""
-    return LabelStore.open(workspace.store_url), BarStore(workspace.bars_dir)
+class WouldBeRefused(MoolaError):
+    """A dry run found what an import would refuse: its answer is printed, the exit code is 2."""
+
+    def __init__(self, answer: Any, text: str) -> None:
+        super().__init__(text)
+        self.answer, self.text = answer, text
+
+
+@contextmanager
+def opened(workspace: Workspace) -> Iterator[tuple[LabelStore, BarStore]]:
+    """Open the label store and the bars of a workspace for one verb."""
+    with closing(LabelStore.open(workspace.store_url)) as store:
+        yield store, BarStore(workspace.bars_dir)
 
 
 def flag(name: str) -> str:

@@ -8,6 +8,7 @@ import uuid
 from typing import Any
 
 from moola import exports, releases
+from moola.bars import BarStore
 from moola.cli import options
 from moola.exceptions import ConfigError
 from moola.homes import find_homes, move_home
@@ -25,32 +26,34 @@ def _add_release(verb: argparse.ArgumentParser) -> None:
 
 
 def _release(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
-    store, bar_store = options.open_workspace(workspace)
     verb, *names = args.words
-    if verb not in releases.VERBS and not names:
-        made = releases.make_release(
-            verb, store, bar_store, folder=workspace.releases_dir, layer=args.layer
-        )
-        return _facts(made), f"{_line(made)}\n{workspace.releases_dir / made.name}"
-    if verb == "list" and not names:
-        known = store.releases()
-        return [_facts(item) for item in known], "\n".join(map(_line, known)) or "No release yet."
-    if verb in ("show", "verify") and len(names) == 1:
-        return _look(verb, names[0], store, options.open_workspace(workspace)[1], workspace)
+    with options.opened(workspace) as (store, bar_store):
+        if verb not in releases.VERBS and not names:
+            made = releases.make_release(
+                verb, store, bar_store, folder=workspace.releases_dir, layer=args.layer
+            )
+            return _facts(made), f"{_line(made)}\n{workspace.releases_dir / made.name}"
+        if verb == "list" and not names:
+            known = store.releases()
+            lines = "\n".join(map(_line, known)) or "No release yet."
+            return [_facts(item) for item in known], lines
+        if verb == "show" and len(names) == 1:
+            found = releases.find_release(names[0], store)
+            return _facts(found), json.dumps(found.manifest, indent=1, sort_keys=True)
+        if verb == "verify" and len(names) == 1:
+            return _compare(names[0], store, bar_store, workspace)
     raise ConfigError(
         "release should be followed by a new NAME, or by list, show NAME or verify NAME. Found "
         f"{' '.join(args.words)!r}."
     )
 
 
-def _look(
-    verb: str, name: str, store: LabelStore, bar_store: Any, workspace: Workspace
+def _compare(
+    name: str, store: LabelStore, bar_store: BarStore, workspace: Workspace
 ) -> tuple[Any, str]:
+    """Say that files and bars are those of the release; reading raises if they are not."""
     found = releases.find_release(name, store)
-    if verb == "show":
-        return _facts(found), json.dumps(found.manifest, indent=1, sort_keys=True)
-    path = workspace.releases_dir / name
-    released = releases.read_release(path, store, bar_store)
+    released = releases.read_release(workspace.releases_dir / name, store, bar_store)
     text = f"{name}: {len(released.windows):,} windows, files and bars are those of the release"
     return _facts(found), text
 
@@ -81,15 +84,17 @@ def _add_rehome(verb: argparse.ArgumentParser) -> None:
 
 
 def _rehome(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
-    store, bar_store = options.open_workspace(workspace)
-    homes = find_homes(store, bar_store)
-    lines = [
-        f"{home.series_id} ({home.name}) begins at bar {home.bar_start:,} of {home.feed.series_id}"
-        for home in homes
-    ]
-    if args.dry_run or not homes:
-        return {"found": lines}, "\n".join(lines) or "No window that came alone lies in a feed."
-    report = move_home(homes, store, op_id=f"rehome:{uuid.uuid4().hex}")
+    with options.opened(workspace) as (store, bar_store):
+        homes = find_homes(store, bar_store)
+        lines = [
+            f"{home.series_id} ({home.name}) begins at bar {home.bar_start:,} of "
+            f"{home.feed.series_id}"
+            for home in homes
+        ]
+        if args.dry_run or not homes:
+            none = "No window that came alone lies in a feed."
+            return {"found": lines}, "\n".join(lines) or none
+        report = move_home(homes, store, op_id=f"rehome:{uuid.uuid4().hex}")
     return report, "\n".join([*lines, str(report)])
 
 

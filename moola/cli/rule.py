@@ -39,17 +39,17 @@ def _add_rule(verb: argparse.ArgumentParser) -> None:
 
 
 def _rule(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
-    store, bar_store = options.open_workspace(workspace)
-    current = ruling.current_rule(store)
-    if args.action == "show":
-        return asdict(current), rules.rule_markdown(current).rstrip()
-    rule = _read(args.file)
-    if args.action == "check":
-        found = ruling.impact(store, bar_store, rule.limits)
-        return _answer(rule, found), "\n".join([str(found), *_listed(found)])
-    if rule.rule_version == current.rule_version:
-        rule = _next(rule, current)
-    found = ruling.publish(store, bar_store, rule, author=args.author, op_id=uuid.uuid4().hex)
+    with options.opened(workspace) as (store, bar_store):
+        current = ruling.current_rule(store)
+        if args.action == "show":
+            return asdict(current), rules.rule_markdown(current).rstrip()
+        rule = _read(args.file)
+        if args.action == "check":
+            found = ruling.impact(store, bar_store, rule.limits)
+            return _answer(rule, found), "\n".join([str(found), *_listed(found)])
+        if rule.rule_version == current.rule_version:
+            rule = _next(rule, current)
+        found = ruling.publish(store, bar_store, rule, author=args.author, op_id=uuid.uuid4().hex)
     text = f"Rule {rule.rule_version} is in force. {found}"
     return _answer(rule, found), "\n".join([text, *_listed(found)])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +50,8 @@ def _restore(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
 
 def _check(workspace: Workspace) -> dict[str, Any]:
     """Return the rows of a sound store by table."""
-    store = LabelStore.open(workspace.store_url)
-    try:
+    with closing(LabelStore.open(workspace.store_url)) as store:
         damage, rows = store.find_damage(), store.sizes()
-    finally:
-        store.close()
     if damage:
         more = f" and {len(damage) - SHOWN_DAMAGE} more" if len(damage) > SHOWN_DAMAGE else ""
         raise StoreError(

@@ -19,9 +19,10 @@ def _add_sample(verb: argparse.ArgumentParser) -> None:
 
 
 def _sample(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
-    report = sample.write_sample(
-        workspace, *options.open_workspace(workspace), seed=args.seed, progress=logging.info
-    )
+    with options.opened(workspace) as (store, bar_store):
+        report = sample.write_sample(
+            workspace, store, bar_store, seed=args.seed, progress=logging.info
+        )
     return report, str(report)
 
 

@@ -11,8 +11,8 @@ import pandas as pd
 import streamlit as st
 
 from moola import figures_bars, importing, market_hours, vendors
+from moola.bar_import import why_refused
 from moola.exceptions import ImportRefused
-from moola.schema import WINDOW_LENGTH
 from moola.ui import cache, components, incoming, jobs, state
 from moola.ui.incoming import Incoming
 from moola.vendors import Answers, Preview, Question, Recognition
@@ -239,7 +239,7 @@ def _offer_import(
         leave_out = bool(preview.n_refused) and st.checkbox(
             f"Leave out the {preview.n_refused:,} refused rows", key=f"data_leave_out_{file_id}"
         )
-        problem = _problem(preview, leave_out=leave_out)
+        problem = why_refused(preview, leave_out_refused=leave_out)
         st.button(
             f"Import {components.counted(preview.n_ok, 'bar')}",
             key="data_import",
@@ -253,20 +253,6 @@ def _offer_import(
         )  # fmt: skip
     if problem:
         st.caption(f":material/block: {problem}")
-
-
-def _problem(preview: Preview, *, leave_out: bool) -> str | None:
-    """Return why the file cannot be imported as it stands."""
-    if preview.looks_synthetic:
-        return (
-            "So many highs lie below their open or close that no exchange can have printed these "
-            "bars: they look made up."
-        )
-    if preview.n_refused and not leave_out:
-        return "Refused rows block the import, unless you say to leave them out."
-    if preview.n_ok < WINDOW_LENGTH:
-        return f"A series needs at least {WINDOW_LENGTH} bars, one window."
-    return None
 
 
 def _start(
