@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 from moola.exceptions import ConflictError, MoolaError, StoreError
 from moola.schema import RejectReason, SpanType
 from moola.store import applying, people
-from moola.store.engine import writing
+from moola.store.engine import reading, writing
 from moola.store.reader import LOCAL, StoreReader
-from moola.store.records import Answer, Decision, DecisionKind, WindowView
+from moola.store.records import Answer, Decision, DecisionKind, Event, WindowView
 from moola.store.trouble import BROKEN_RULES, broken_rule
 
 
@@ -126,6 +126,11 @@ class DecisionStore(StoreReader):
         Again and again it walks back through all of them, across windows and restarts.
         """
         return self._carry_out(Decision(op_id=op_id, kind="undo"), annotator)
+
+    def newest_to_undo(self, annotator: str = LOCAL) -> Event | None:
+        """Return what `undo` would take back, None if there is nothing."""
+        with reading(self._engine) as connection:
+            return applying.newest_to_undo(connection, annotator)
 
     def redo(self, *, op_id: str, annotator: str = LOCAL) -> WindowView | None:
         """Take this person's newest undo back, unless he has decided anything since."""

@@ -42,17 +42,17 @@ def job_prefix(workspace: Workspace) -> str:
 
 @st.cache_resource(max_entries=16, show_spinner="Looking at the file")
 def _recognise(path: Path, file_id: str) -> Recognition:
+    if importing.holds_labels(path):
+        raise ImportRefused(
+            f"Bars should have time, open, high, low and close. Found labels in {path.name}: bring "
+            "it in under Labels, above."
+        )
     return vendors.recognise(path)
 
 
 def draw(workspace: Workspace, given: Incoming) -> None:
     """Draw the steps for one file, as far as its questions are answered."""
     path, file_id = given.path, incoming.file_id(given.path)
-    if importing.holds_labels(path):
-        raise ImportRefused(
-            f"Bars should have time, open, high, low and close. Found labels in {path.name}: bring "
-            "it in under Labels, above."
-        )
     recognition = _recognise(path, file_id)
     _say_what_it_is(path, recognition)
     answers = _ask(recognition, given.answers, file_id)

@@ -17,10 +17,15 @@ from moola.workspace import Workspace
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def store(url: str) -> LabelStore:
-    """Return the label store, opened once for all tabs; what is drawn there names its rule."""
-    opened = LabelStore.open(url)
-    ruling.ensure_rule(opened, author=LOCAL)
-    return opened
+    """Return the label store, opened once for all tabs; looking at it writes nothing into it."""
+    return LabelStore.open(url)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def store_to_draw_in(url: str) -> LabelStore:
+    """Return the label store with a rule on record, so that what is drawn there names its rule."""
+    ruling.ensure_rule(store(url), author=LOCAL)
+    return store(url)
 
 
 def window_rows(url: str) -> list[WindowRow]:
@@ -36,7 +41,7 @@ def _window_rows(url: str, version: int) -> list[WindowRow]:
 @st.cache_resource(max_entries=4, show_spinner=False)
 def desk(workspace: Workspace) -> Desk:
     """Return the desk of a workspace: all tabs and the routes beside the pages share it."""
-    return Desk(workspace, store(workspace.store_url))
+    return Desk(workspace, store_to_draw_in(workspace.store_url))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

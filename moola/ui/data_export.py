@@ -150,4 +150,4 @@ def _make(workspace: Workspace) -> None:
 
 
 def _layers(store: LabelStore) -> list[str]:
-    return list(dict.fromkeys([LOCAL, *store.layers(), exports.STANDING]))
+    return list(dict.fromkeys([state.annotator(), LOCAL, *store.layers(), exports.STANDING]))

@@ -9,7 +9,7 @@ import streamlit as st
 
 from moola.exceptions import ImportRefused
 from moola.importing import import_labels, restore_log
-from moola.label_formats import READERS, event_log, recognise
+from moola.label_formats import READERS, Reader, event_log, recognise
 from moola.label_import import LabelPlan, plan_labels
 from moola.label_plan import PlacedWindow, shift_sentence
 from moola.store import LOCAL, LabelStore
@@ -58,7 +58,7 @@ def _file(workspace: Workspace) -> Path | None:
 
 
 def _events(path: Path, store: LabelStore) -> None:
-    n_events = len(event_log.read(path))
+    n_events = _n_events(path, incoming.file_id(path))
     st.markdown(f"An event log of **{n_events:,} events**; it rebuilds an empty store bit for bit.")
     if store.version():
         st.warning("This store holds events already, so a log cannot come into it.")
@@ -72,9 +72,18 @@ def _events(path: Path, store: LabelStore) -> None:
     )
 
 
+@st.cache_resource(max_entries=4, show_spinner="Reading the log")
+def _n_events(path: Path, file_id: str) -> int:
+    return len(event_log.read(path))
+
+
+@st.cache_resource(max_entries=16, show_spinner="Looking at the file")
+def _recognise(path: Path, file_id: str) -> Reader | None:
+    return recognise(path)
+
+
 def _labels(path: Path, workspace: Workspace, store: LabelStore) -> None:
-    reader = recognise(path)
-    if reader is None:
+    if _recognise(path, incoming.file_id(path)) is None:
         raise ImportRefused(
             f"{path.name} should be a label file of a known format. Found another; bars belong in "
             "the Bars section."
@@ -104,7 +113,7 @@ def _whose(store: LabelStore) -> tuple[str, str | None]:
     people = [layer for layer in store.layers() if "~" not in layer]
     layer = left.selectbox(
         "Whose labels these are",
-        list(dict.fromkeys([LOCAL, *people])),
+        list(dict.fromkeys([state.annotator(), LOCAL, *people])),
         accept_new_options=True,
         key="labels_layer",
         help="Labels go into one person's layer, beside those of others; a new name may be typed.",
@@ -116,7 +125,7 @@ def _whose(store: LabelStore) -> tuple[str, str | None]:
         key="labels_series",
         help="Only for files without bars whose rows name a raw bar but no series.",
     )
-    return layer or LOCAL, None if series == NO_SERIES else series
+    return layer or state.annotator(), None if series == NO_SERIES else series
 
 
 def _plan(workspace: Workspace, path: Path, layer: str, series: str | None) -> LabelPlan:
@@ -128,7 +137,7 @@ def _plan(workspace: Workspace, path: Path, layer: str, series: str | None) -> L
 def _cached_plan(
     workspace: Workspace,
     path: Path,
-    _file: str,
+    file_id: str,
     layer: str,
     series: str | None,
     version: int,

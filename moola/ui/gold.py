@@ -17,13 +17,12 @@ from moola import rules, second_look
 from moola.desk import name_of
 from moola.schema import Span, SpanType
 from moola.second_look import GOLD, Marked
-from moola.store import Decision, Event, LabelStore, StoredSpan, WindowView
+from moola.store import Decision, StoredSpan, WindowView
 from moola.store.records import DecisionKind
 from moola.ui import cache, state
 
 WINDOW, QUEUE = "agreement_window", "agreement_queue"
 SPAN, ADDING, ACK, REASON = (f"agreement_{name}" for name in ("span", "adding", "ack", "reason"))
-N_EVENTS = 500
 
 
 def active_span(view: WindowView) -> StoredSpan | None:
@@ -113,7 +112,7 @@ def delete(view: WindowView) -> None:
 def undo() -> None:
     """Take back the adjudicator's newest change, if it was one of gold, and show its window."""
     store, person = cache.store(state.workspace().store_url), state.annotator()
-    newest = newest_standing(store, person)
+    newest = store.newest_to_undo(person)
     if newest is None or newest.payload.get("layer") != GOLD:
         where = "" if newest is None else ": your newest change was made in the desk"
         state.say(f"There is nothing to undo here{where}")
@@ -125,19 +124,6 @@ def undo() -> None:
         state.say(f"Undone in {name_of(answer.view)}")
     else:
         state.say(answer.message or "Not undone", "conflict")
-
-
-def newest_standing(store: LabelStore, person: str) -> Event | None:
-    """Return a person's newest decision that has not been taken back."""
-    taken_back: set[str] = set()
-    for event in store.events(limit=N_EVENTS):
-        if event.annotator != person or event.op_id in taken_back:
-            continue
-        if event.undoes is not None:
-            taken_back.add(event.undoes)
-        elif event.window_uid is not None and event.kind != "rehome":  # no decision
-            return event
-    return None
 
 
 def _queue() -> tuple[list[str], str | None]:
@@ -166,7 +152,7 @@ def _write(
     op: str | None = None,
 ) -> bool:
     """Write one decision to the gold layer; say what was saved, or why it was not."""
-    store = cache.store(state.workspace().store_url)
+    store = cache.store_to_draw_in(state.workspace().store_url)
     decision = Decision(
         op_id=op or state.new_op(), kind=kind, window_uid=view.window_uid, rev=view.rev, args=args
     )

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import streamlit as st
 
-from moola.store import LOCAL, WindowRow
-from moola.ui import cache
+from moola.store import WindowRow
+from moola.ui import cache, state
 from moola.workspace import Workspace
 
 
 def rows(workspace: Workspace) -> list[WindowRow]:
     """Return every window in the person's own layer; read anew only after somebody has written."""
     url = workspace.store_url
-    name = str(st.session_state.get("annotator") or LOCAL)
-    return _rows(url, cache.store(url).version(), name)
+    return _rows(url, cache.store(url).version(), state.annotator())
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

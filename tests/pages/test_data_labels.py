@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from moola import exports
 from moola.bars import BarStore
 from moola.importing import import_bars, import_labels
 from moola.label_file import write_label_file
@@ -72,6 +74,46 @@ def test_contradictions_are_listed_and_block_the_button(
     assert "Contradictions" in shown_text(app)
     assert app.dataframe[0].value["against"].tolist() == ["row 1"]
     assert app.button(key="labels_import").disabled
+
+
+def test_a_mended_file_is_tried_out_anew(
+    open_page: OpenPage, desk: Workspace, tmp_path: Path
+) -> None:
+    path = tmp_path / "labels.parquet"
+    write_label_file(path, [label_row(1, OHLC, name="0_exp_1", end=300)])
+    app = open_labels(open_page(desk, "data"), path)
+    assert app.button(key="labels_import").disabled
+    write_label_file(path, [label_row(1, OHLC, name="0_exp_1")])
+    app.run()
+    assert not app.button(key="labels_import").disabled
+
+
+def test_a_log_rebuilds_the_store_of_a_workspace_that_nobody_has_used(
+    open_page: OpenPage, empty: Workspace, sample: Workspace, tmp_path: Path
+) -> None:
+    path = tmp_path / "log.jsonl"
+    with closing(LabelStore.open(sample.store_url)) as store:
+        exports.export(exports.EVENTS, path, store, BarStore(sample.bars_dir))
+        rows = store.sizes()
+    app = open_labels(open_page(empty, "data"), path)
+    app.button(key="labels_restore").click().run()
+    assert not app.exception
+    assert "every table rebuilt" in app.success[0].value
+    with closing(LabelStore.open(empty.store_url)) as store:
+        assert store.sizes() == rows
+
+
+def test_labels_go_into_the_layer_of_whoever_works_here(
+    open_page: OpenPage, desk: Workspace, tmp_path: Path
+) -> None:
+    path = tmp_path / "labels.parquet"
+    write_label_file(path, [label_row(1, OHLC, name="w1", first=40)])
+    app = open_page(desk, "data")
+    app.session_state["annotator"] = "ann"
+    app = open_labels(app, path)
+    app.button(key="labels_import").click().run()
+    with closing(LabelStore.open(desk.store_url)) as store:
+        assert store.layers() == ["ann"]
 
 
 def test_a_file_of_bars_is_sent_to_the_bars(
