@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,14 +82,15 @@ def _folder(root: Path) -> str:
 
 
 def _store(workspace: Workspace) -> str:
-    store = LabelStore.open(workspace.store_url)
-    if damage := store.find_damage():
+    with closing(LabelStore.open(workspace.store_url)) as store:
+        damage, sizes, n_series = store.find_damage(), store.sizes(), len(store.series())
+        counts: dict[Any, int] = store.counts()
+    if damage:
         raise StoreError(f"The store should be what its log of events wrote. Found: {damage[0]}.")
-    counts: dict[Any, int] = store.counts()
     states = ", ".join(f"{n} {state}" for state, n in counts.items() if n) or "no windows yet"
     return (
-        f"{len(store.series())} series; windows: {states}; all as the log of "
-        f"{store.sizes()['event']:,} events wrote it"
+        f"{n_series} series; windows: {states}; all as the log of {sizes['event']:,} events wrote "
+        "it"
     )
 
 
@@ -97,8 +99,9 @@ def _backups(workspace: Workspace) -> str:
     file = store_file(url)
     if file is None:
         return f"{name_of(url)} is backed up by the tools of its server, such as pg_dump"
-    if LabelStore.open(workspace.store_url).version() == 0:
-        return "none yet: the store is empty"
+    with closing(LabelStore.open(workspace.store_url)) as store:
+        if store.version() == 0:
+            return "none yet: the store is empty"
     # the first to open a store on a day backs it up, so the doctor himself has just tried
     plain = [backup for backup in backups(file) if not backup.why]
     last = f"one of {plain[0].made_at:%Y-%m-%d %H:%M} UTC" if plain else "none"
@@ -112,7 +115,8 @@ def _backups(workspace: Workspace) -> str:
 
 def _bars(workspace: Workspace) -> str:
     bar_store = BarStore(workspace.bars_dir)
-    series = LabelStore.open(workspace.store_url).series()
+    with closing(LabelStore.open(workspace.store_url)) as store:
+        series = store.series()
     for item in series:
         bar_store.ohlc(item.content_hash)
     return f"the bars of all {len(series)} series can be read"

@@ -172,11 +172,9 @@ def _examples(run: RunFolder, config: FinetuneConfig, workspace: Workspace) -> E
 
 
 def _collect(config: FinetuneConfig, workspace: Workspace) -> Examples:
-    return collect.collect(
-        config,
-        store=LabelStore.open(workspace.store_url),
-        bar_store=BarStore(workspace.bars_dir),
-    )
+    # closed before hours of training, which a restore of the store need not wait for
+    with contextlib.closing(LabelStore.open(workspace.store_url)) as store:
+        return collect.collect(config, store=store, bar_store=BarStore(workspace.bars_dir))
 
 
 def predict(
@@ -200,12 +198,9 @@ def predict(
     if data is None and labels is None:
         examples = run.examples()
     else:
-        examples = collect.windows(
-            data,
-            labels or "all",
-            store=LabelStore.open(workspace.store_url),
-            bar_store=BarStore(workspace.bars_dir),
-        )
+        bar_store = BarStore(workspace.bars_dir)
+        with contextlib.closing(LabelStore.open(workspace.store_url)) as store:
+            examples = collect.windows(data, labels or "all", store=store, bar_store=bar_store)
     path = run.path / f"{checkpoint}.pt"
     if not path.exists():
         raise RunError(f"Run {run.id} should have trained to predict. Found no {path.name}.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import streamlit as st
@@ -17,6 +18,8 @@ from moola.ui import components
 from moola.workspace import Workspace
 
 POLL_S = 0.1
+_starting = threading.Lock()
+"""Two tabs that open at once must not both begin to write."""
 
 
 class SampleJob(threading.Thread):
@@ -38,9 +41,9 @@ class SampleJob(threading.Thread):
         try:
             self.workspace.root.mkdir(parents=True, exist_ok=True)
             unfinished.touch()
-            store = LabelStore.open(self.workspace.store_url)
             bars = BarStore(self.workspace.bars_dir)
-            sample.write_sample(self.workspace, store, bars, progress=self._note)
+            with closing(LabelStore.open(self.workspace.store_url)) as store:
+                sample.write_sample(self.workspace, store, bars, progress=self._note)
             unfinished.unlink()
         except OSError as error:
             root = self.workspace.root
@@ -75,12 +78,13 @@ def _jobs() -> dict[Workspace, SampleJob]:
 def fill_empty_workspace(workspace: Workspace) -> None:
     """Write the sample if the workspace is empty, with a note of the progress meanwhile."""
     jobs = _jobs()
-    if workspace not in jobs and not is_empty(workspace):
-        return
-    if workspace not in jobs:
-        jobs[workspace] = SampleJob(workspace)
-        jobs[workspace].start()
-    job = jobs[workspace]
+    with _starting:
+        job = jobs.get(workspace)
+        if job is None and not is_empty(workspace):
+            return
+        if job is None:
+            job = jobs[workspace] = SampleJob(workspace)
+            job.start()
     note = st.empty()
     while job.is_alive():
         note.info(

@@ -15,6 +15,8 @@ POLL_S = 0.1
 MAX_KEPT = 16
 Work = Callable[[Callable[[float], None]], Any]
 """Does something and tells how far it is, 0 to 1."""
+_changing = threading.Lock()
+"""Two tabs that ask for the same work at once must not both begin it."""
 
 
 class Job(threading.Thread):
@@ -48,24 +50,27 @@ def _jobs() -> dict[str, Job]:
 def start(key: str, work: Work) -> Job:
     """Begin the work, unless it has begun already."""
     jobs = _jobs()
-    if key not in jobs:
-        for old in [name for name, job in jobs.items() if not job.is_alive()][:-MAX_KEPT]:
-            jobs.pop(old, None)
-        jobs[key] = Job(work)
-        jobs[key].start()
-    return jobs[key]
+    with _changing:
+        if key not in jobs:
+            for old in [name for name, job in jobs.items() if not job.is_alive()][:-MAX_KEPT]:
+                del jobs[old]
+            jobs[key] = Job(work)
+            jobs[key].start()
+        return jobs[key]
 
 
 def begun(prefix: str) -> dict[str, Job]:
     """Return the jobs whose key begins so, started by this tab, another one or before a reload."""
-    return {key: job for key, job in list(_jobs().items()) if key.startswith(prefix)}
+    with _changing:
+        return {key: job for key, job in _jobs().items() if key.startswith(prefix)}
 
 
 def forget(key: str) -> None:
     """Drop a finished job, so that the same work can be done again."""
-    job = _jobs().get(key)
-    if job is not None and not job.is_alive():
-        _jobs().pop(key, None)
+    jobs = _jobs()
+    with _changing:
+        if key in jobs and not jobs[key].is_alive():
+            del jobs[key]
 
 
 def finish(job: Job, text: str) -> Any:
