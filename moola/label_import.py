@@ -170,7 +170,7 @@ def import_labels(
 
 
 def restore_log(path: Path, store: LabelStore) -> ImportReport:
-    """Rebuild an empty store from an event log, bit for bit."""
+    """Rebuild an empty store from an event log."""
     rows = event_log.read(path)
     store.restore_log(rows)
     series = store.series()

@@ -38,7 +38,7 @@ def test_a_sound_store_is_counted(workspace: Workspace, capsys: pytest.CaptureFi
     assert run(workspace, "verify-store") == 0
     said = capsys.readouterr().out
     assert "chain of 3 events holds" in said
-    assert "bit for bit: 1 series, 1 window, " in said
+    assert "gives every stored value: 1 series, 1 window, " in said
     assert run(workspace, "verify-store", "--json") == 0
     assert json.loads(capsys.readouterr().out)["rows"]["span"] == 1
 

@@ -66,8 +66,8 @@ def _report(answer: dict[str, Any]) -> str:
     n_events = rows.pop("event")
     tables = ", ".join(f"{n:,} {name}" for name, n in rows.items())
     return (
-        f"The chain of {n_events:,} events holds, and replaying them gives every stored row bit "
-        f"for bit: {tables}"
+        f"The chain of {n_events:,} events holds, and replaying them gives every stored value: "
+        f"{tables}"
     )
 
 

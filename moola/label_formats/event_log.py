@@ -1,7 +1,7 @@
 """The event log as JSON Lines: every decision ever made, hash-chained, enough to rebuild a store.
 
 It is no table of labels, so it has no `Reader`: `moola.label_import.restore_log` takes it into an
-empty store, where every table comes back bit for bit.
+empty store, where every table comes back as it was.
 """
 
 from __future__ import annotations

@@ -248,7 +248,10 @@ def replay(log: Iterable[Event]) -> dict[str, dict[tuple[Any, ...], Row]]:
 
 
 def find_damage(connection: Connection) -> list[str]:
-    """Return what is wrong with the log and the tables: nothing, unless somebody edited them."""
+    """Return what is wrong with the log and the tables: nothing, unless somebody edited them.
+
+    Values are compared as numbers and texts, since a column may keep the log's 3 as 3.0.
+    """
     damage, prev_hash, log = [], "", []
     for row in connection.execute(select(events).order_by(events.c.seq)).mappings():
         if row["prev_hash"] != prev_hash or row["hash"] != _event_hash(prev_hash, dict(row)):

@@ -60,7 +60,7 @@ class ExchangeStore(DecisionStore):
             yield from log_file.log_rows(connection)
 
     def restore_log(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Rebuild an empty store from the events of another, bit for bit."""
+        """Rebuild an empty store from the events of another: the same log, the same values."""
         with writing(self._engine) as connection:
             log_file.restore(connection, rows)
 

@@ -1,4 +1,4 @@
-"""The whole event log as rows, out of one store and into an empty one, bit for bit."""
+"""The whole event log as rows, out of one store and into an empty one, which it rebuilds."""
 
 from __future__ import annotations
 

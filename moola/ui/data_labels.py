@@ -59,7 +59,7 @@ def _file(workspace: Workspace) -> Path | None:
 
 def _events(path: Path, store: LabelStore) -> None:
     n_events = _n_events(path, incoming.file_id(path))
-    st.markdown(f"An event log of **{n_events:,} events**; it rebuilds an empty store bit for bit.")
+    st.markdown(f"An event log of **{n_events:,} events**; it rebuilds an empty store.")
     if store.version():
         st.warning("This store holds events already, so a log cannot come into it.")
     st.button(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from itertools import pairwise
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
@@ -15,6 +17,7 @@ from moola.exceptions import MoolaError
 from moola.schema import REJECT_REASONS, SPAN_TYPES
 from moola.store.changes import key_columns, replay
 from moola.store.tables import STATE_TABLES
+from moola.windows import window_uid
 from tests.store import postgres
 from tests.store.store_desk import FEED, Desk
 
@@ -136,6 +139,23 @@ def test_replay_gives_the_rows_of_every_table(desk: Desk) -> None:
             assert rows, name
             by_key = {tuple(row[key] for key in key_columns(name)): row for row in rows}
             assert rebuilt[name] == by_key
+
+
+def test_a_log_rebuilds_an_empty_store_that_then_goes_on(fresh_desk: Desk, tmp_path: Path) -> None:
+    with closing(Desk(f"sqlite:///{tmp_path / 'source.db'}").store) as source:
+        source.add_series(FEED, op_id="feed")
+        source.add_windows(FEED.series_id, [0, 60], op_id="windows")
+        uid = window_uid(FEED.series_id, 0)
+        source.save_span(uid, 50, 65, rev=0, op_id="draw", type="reversal")
+        rows = list(source.log_rows())
+        drawn, sizes = source.views(), source.sizes()
+    store = fresh_desk.store
+    store.restore_log(rows)
+    assert list(store.log_rows()) == rows
+    assert (store.views(), store.sizes(), store.find_damage()) == (drawn, sizes, [])
+    assert store.undo(op_id="undo").spans == ()
+    assert [event.seq for event in store.events(limit=1)] == [len(rows) + 1]
+    assert store.find_damage() == []
 
 
 @pytest.mark.parametrize(
