@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from moola import market_hours
 from moola.cutting import CutOptions, plan_cut
-from moola.schema import LABELLED_STATES, WINDOW_LENGTH
+from moola.schema import LABELLED_STATES, OPEN_STATES, WINDOW_LENGTH
 from moola.store import WindowRow
 
 VOLATILITIES = ("calm", "medium", "wild")
@@ -257,7 +257,7 @@ def _is_decided(row: WindowRow) -> bool:
 
 
 def _waits(row: WindowRow) -> bool:
-    return row.state in ("unseen", "proposed")
+    return row.state in OPEN_STATES
 
 
 def _count_one(item: Survey, rows: Sequence[WindowRow]) -> NDArray[np.int64]:

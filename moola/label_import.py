@@ -15,13 +15,11 @@ from moola import label_formats
 from moola.bars import BarStore
 from moola.exceptions import RefusedRow
 from moola.imported import ImportReport, nothing_left_behind
-from moola.label_formats import LabelFile, SpanRecord, event_log
+from moola.label_formats import LabelFile, event_log
 from moola.label_plan import Draft, PlacedWindow, draft, shift_sentence
 from moola.placing import Placer, alone_bars, alone_series
 from moola.store import (
     LOCAL,
-    ImportedProposal,
-    ImportedSpan,
     ImportedWindow,
     ImportSummary,
     LabelStore,
@@ -206,19 +204,8 @@ def _as_imported(
         bar_start=place.bar_start,
         start_ts=times.of(owner, place.bar_start),
         aliases=tuple(name for name in window.names if name != window.window_uid),
-        spans=tuple(_imported_span(span) for span in record.spans),
-        proposals=tuple(
-            ImportedProposal(
-                start=item.start,
-                end=item.end,
-                type=item.type,
-                score=item.score,
-                source=item.source,
-                direction=item.direction,
-                proposal_id=item.proposal_id,
-            )
-            for item in record.proposals
-        ),
+        spans=record.spans,
+        proposals=record.proposals,
         state=record.state,
         reason=record.reason,
         note=record.note,
@@ -226,24 +213,6 @@ def _as_imported(
         seconds=record.seconds,
         decided_at=record.decided_at,
         row=record.row,
-    )
-
-
-def _imported_span(span: SpanRecord) -> ImportedSpan:
-    return ImportedSpan(
-        start=span.start,
-        end=span.end,
-        type=span.type,
-        row=span.row,
-        direction=span.direction,
-        grade=span.grade,
-        confidence=span.confidence,
-        start_range=span.start_range,
-        end_range=span.end_range,
-        pre_start=span.pre_start,
-        rule_version=span.rule_version,
-        origin=span.origin,
-        span_id=span.span_id,
     )
 
 

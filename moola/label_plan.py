@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from moola.exceptions import RefusedRow, SchemaError
-from moola.label_formats import LabelFile, SpanRecord, WindowRecord, split_offset
+from moola.label_formats import LabelFile, WindowRecord, as_clause, split_offset
+from moola.label_records import ImportedSpan
 from moola.placing import Place, Placer, Shift
 from moola.schema import WINDOW_LENGTH
 from moola.store import WindowRow
@@ -51,9 +52,7 @@ def draft(file: LabelFile, placer: Placer, known: Sequence[WindowRow]) -> Draft:
         try:
             place = _place(record, placer)
         except SchemaError as error:
-            refused.append(
-                RefusedRow(record.row, str(error).rstrip(".").replace(". Found", ", found"))
-            )
+            refused.append(RefusedRow(record.row, as_clause(error)))
             continue
         placed.append((_fitting(_moved(record, place), place, repaired), place))
         if note := _uncertain(record, place, placer):
@@ -165,7 +164,7 @@ def _merge(
     """Return one window of all that is said about the same bars, and what contradicts."""
     first = records[0]
     refused: list[RefusedRow] = []
-    kept: list[SpanRecord] = []
+    kept: list[ImportedSpan] = []
     for span in (span for record in records for span in record.spans):
         reason, against = _against(span, kept)
         if reason is None:
@@ -200,7 +199,7 @@ def _said(record: WindowRecord) -> str:
     return f"{record.state} ({record.reason})" if record.reason else record.state
 
 
-def _against(span: SpanRecord, others: Sequence[SpanRecord]) -> tuple[str | None, int | None]:
+def _against(span: ImportedSpan, others: Sequence[ImportedSpan]) -> tuple[str | None, int | None]:
     """Return what is wrong with a span beside others of its window, and the row it is against.
 
     Repeating one is fine and is told without a row.
@@ -220,7 +219,7 @@ def _against(span: SpanRecord, others: Sequence[SpanRecord]) -> tuple[str | None
     return None, None
 
 
-def _turns(one: SpanRecord, other: SpanRecord) -> bool:
+def _turns(one: ImportedSpan, other: ImportedSpan) -> bool:
     """Return whether two spans share one bar at which the direction flips."""
     first, second = sorted((one, other), key=lambda span: span.start)
     meet = first.start < first.end == second.start < second.end

@@ -52,6 +52,17 @@ REVIEW_STATES: tuple[ReviewState, ...] = get_args(ReviewState)
 decision whose bars, spans or rule were changed afterwards.
 """
 
+OpenState = Literal["unseen", "proposed"]
+OPEN_STATES: tuple[OpenState, ...] = get_args(OpenState)
+"""States of a window that nobody has decided: they are derived, never stored."""
+DECISIONS: tuple[ReviewState, ...] = tuple(
+    state for state in REVIEW_STATES if state not in OPEN_STATES
+)
+"""States that a review row can hold."""
+
+SpanOrigin = Literal["human", "accepted", "edited", "import"]
+"""Whether a person drew a span, took a proposal as it was or moved, or a file brought it."""
+
 ReviewMode = Literal["normal", "blind", "catch", "repeat"]
 REVIEW_MODES: tuple[ReviewMode, ...] = get_args(ReviewMode)
 """How a window was shown: with its proposals, without them, with a shifted one, or once more."""

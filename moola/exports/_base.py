@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from moola.bars import BarStore
 from moola.exceptions import SchemaError
 from moola.features import LOOKBACK_BARS
-from moola.schema import LABELLED_STATES, TRUE_NEGATIVE_REASONS, WINDOW_LENGTH
+from moola.schema import LABELLED_STATES, OPEN_STATES, TRUE_NEGATIVE_REASONS, WINDOW_LENGTH
 from moola.second_look import all_agree, decision_of, is_person
 from moola.splits import shared_bar_groups
 from moola.store import LOCAL, Judgement, LabelStore, Rule, Series, WindowView
@@ -116,8 +116,8 @@ def gather(
         else store.views(series_id=series_id, annotator=layer)
     )
     views = [view for view in views if series_id in (None, view.series_id)]
-    decided = [view for view in views if view.state not in ("unseen", "proposed")]
-    chosen = [view for view in views if with_open or view.state not in ("unseen", "proposed")]
+    decided = [view for view in views if view.state not in OPEN_STATES]
+    chosen = views if with_open else decided
     known = {item.series_id: item for item in store.series()}
     shared = _shared(store.judgements())
     return LabelSet(

@@ -11,15 +11,14 @@ from typing import Any
 
 from moola.exports._base import ExportWindow, LabelSet, Writer, stamp, write_text
 from moola.schema import (
+    DECISIONS,
+    OPEN_STATES,
     PRICE_COLUMNS,
     REJECT_REASONS,
-    REVIEW_STATES,
     SPAN_TYPES,
     WINDOW_LENGTH,
 )
 from moola.store import Proposal, StoredSpan
-
-DECISIONS = tuple(state for state in REVIEW_STATES if state not in ("unseen", "proposed"))
 
 
 def write(labels: LabelSet, path: Path) -> list[str]:
@@ -84,7 +83,7 @@ def _task(number: int, window: ExportWindow) -> dict[str, Any]:
 
 def _annotations(number: int, window: ExportWindow) -> list[dict[str, Any]]:
     view = window.view
-    if view.state in ("unseen", "proposed"):
+    if view.state in OPEN_STATES:
         return []
     result = [_region(span.span_id, span, _meta(span)) for span in view.spans]
     result.append(_choice("decision", view.state))

@@ -24,10 +24,9 @@ from moola.label_formats._base import (
     Clock,
     LabelFile,
     Position,
-    ProposalRecord,
     Reader,
-    SpanRecord,
     WindowRecord,
+    as_clause,
     split_offset,
 )
 
@@ -66,10 +65,9 @@ __all__ = [
     "Clock",
     "LabelFile",
     "Position",
-    "ProposalRecord",
     "Reader",
-    "SpanRecord",
     "WindowRecord",
+    "as_clause",
     "read",
     "recognise",
     "split_offset",

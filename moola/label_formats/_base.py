@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from moola.bar_rules import check_prices
 from moola.exceptions import RefusedRow, SchemaError
+from moola.label_records import ImportedProposal, ImportedSpan
 from moola.schema import (
     CONFIDENCES,
     GRADES,
@@ -34,45 +35,9 @@ from moola.schema import (
     check_span,
 )
 
-Origin = Literal["human", "accepted", "edited", "import"]
 BAD_GRADE = "D"
 OFFSET = re.compile(r"(?P<base>.+)_offset(?P<bars>[+-]\d+)")
 MISSING = {"", "nan", "none", "null"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpanRecord:
-    """One labelled span, in bars of its window, and the row it stood in (from 1).
-
-    A span that crosses the border of its window begins below 0 or ends above 104.
-    """
-
-    row: int
-    start: int
-    end: int
-    type: SpanType
-    direction: Direction | None = None
-    grade: Grade | None = None
-    confidence: Confidence | None = None
-    start_range: tuple[int, int] | None = None
-    end_range: tuple[int, int] | None = None
-    pre_start: int | None = None
-    rule_version: str | None = None
-    origin: Origin = "import"
-    span_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProposalRecord:
-    """A span that a rule or a model proposed."""
-
-    start: int
-    end: int
-    type: SpanType
-    score: float
-    source: str
-    direction: Direction | None = None
-    proposal_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,8 +75,8 @@ class WindowRecord:
     mode: ReviewMode = "normal"
     seconds: float | None = None
     decided_at: datetime | None = None
-    spans: tuple[SpanRecord, ...] = ()
-    proposals: tuple[ProposalRecord, ...] = ()
+    spans: tuple[ImportedSpan, ...] = ()
+    proposals: tuple[ImportedProposal, ...] = ()
     names: tuple[str, ...] = ()
     """Further names of the same window."""
 

@@ -15,7 +15,6 @@ from moola.label_formats._base import (
     LabelFile,
     Position,
     Reader,
-    SpanRecord,
     WindowRecord,
     apply_quality,
     as_clause,
@@ -29,6 +28,7 @@ from moola.label_formats._base import (
     window_quality,
 )
 from moola.label_formats.text import head, read_json
+from moola.label_records import ImportedSpan
 
 LISTS = ("windows", "annotations", "items", "data")
 QUALITY = ("window_quality", "quality_grade")
@@ -106,7 +106,7 @@ def parse_window(number: int, values: Mapping[str, Any]) -> WindowRecord:
     return apply_quality(window, quality, str(values.get("reason") or ""))
 
 
-def _span(number: int, values: Any, quality: str | None) -> SpanRecord:
+def _span(number: int, values: Any, quality: str | None) -> ImportedSpan:
     if not isinstance(values, Mapping):
         raise SchemaError(f"an expansion should be an object. Found {values!r}")
     start_name, end_name, type_name = (_needed(values, names) for names in (START, END, TYPE))
@@ -117,7 +117,7 @@ def _span(number: int, values: Any, quality: str | None) -> SpanRecord:
     graded = window_quality(values[grade_name], grade_name) if grade_name else None
     if graded == "D":
         raise SchemaError("an expansion graded D should be left out or given another grade")
-    return SpanRecord(
+    return ImportedSpan(
         row=number,
         start=start,
         end=end,

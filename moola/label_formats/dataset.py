@@ -18,7 +18,8 @@ import numpy as np
 import pyarrow as pa
 
 from moola.exceptions import ImportRefused
-from moola.label_formats._base import LabelFile, Position, Reader, SpanRecord, WindowRecord
+from moola.label_formats._base import LabelFile, Position, Reader, WindowRecord
+from moola.label_records import ImportedSpan
 from moola.schema import WINDOW_LENGTH
 from moola.tables import one_line, read_parquet
 
@@ -192,10 +193,10 @@ def _with_cut(
     return replace(window, spans=window.spans + more) if more else window
 
 
-def as_record(number: int, row: Mapping[str, Any], bar_start: int) -> SpanRecord:
+def as_record(number: int, row: Mapping[str, Any], bar_start: int) -> ImportedSpan:
     """Return a row of spans as a record, in bars of the window that begins at `bar_start`."""
     pre = row["pre_seq_start"]
-    return SpanRecord(
+    return ImportedSpan(
         row=number,
         start=row["seq_start"] - bar_start,
         end=row["seq_end"] - bar_start,

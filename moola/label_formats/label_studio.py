@@ -16,10 +16,7 @@ from typing import Any, get_args
 from moola.exceptions import ImportRefused, RefusedRow, SchemaError
 from moola.label_formats._base import (
     LabelFile,
-    Origin,
-    ProposalRecord,
     Reader,
-    SpanRecord,
     WindowRecord,
     as_clause,
     bars_of_span,
@@ -34,19 +31,21 @@ from moola.label_formats._base import (
     whole_number,
 )
 from moola.label_formats.text import head, read_json
+from moola.label_records import ImportedProposal, ImportedSpan
 from moola.schema import (
+    DECISIONS,
     PRICE_COLUMNS,
     REVIEW_MODES,
-    REVIEW_STATES,
     WINDOW_LENGTH,
     ReviewMode,
     ReviewState,
+    SpanOrigin,
 )
 
 REGION = "timeserieslabels"
 NAMES = ("window_uid", "window_id", "window")
 RANGES = ("start_range", "end_range")
-ORIGINS: tuple[Origin, ...] = get_args(Origin)
+ORIGINS: tuple[SpanOrigin, ...] = get_args(SpanOrigin)
 
 
 def recognises(path: Path) -> bool:
@@ -143,12 +142,10 @@ def _decision(result: Sequence[Mapping[str, Any]]) -> tuple[ReviewState | None, 
     decision, reason = _choice(result, "decision"), _choice(result, "reason")
     if decision is None:
         return None, None
-    for known in REVIEW_STATES:
-        if decision == known and known not in ("unseen", "proposed"):
+    for known in DECISIONS:
+        if decision == known:
             return known, reject_reason(reason) if known == "rejected" else None
-    raise SchemaError(
-        f"decision should be one of {', '.join(REVIEW_STATES[2:])}. Found {decision!r}"
-    )
+    raise SchemaError(f"decision should be one of {', '.join(DECISIONS)}. Found {decision!r}")
 
 
 def _span(
@@ -156,10 +153,10 @@ def _span(
     region: Mapping[str, Any],
     columns: Mapping[str, Sequence[Any]],
     result: Sequence[Mapping[str, Any]],
-) -> SpanRecord:
+) -> ImportedSpan:
     start, end, kind = _bars(region, columns)
     more = _attributes(region, result)
-    return SpanRecord(
+    return ImportedSpan(
         row=number,
         start=start,
         end=end,
@@ -178,13 +175,13 @@ def _span(
 
 def _proposal(
     region: Mapping[str, Any], prediction: Mapping[str, Any], columns: Mapping[str, Sequence[Any]]
-) -> ProposalRecord:
+) -> ImportedProposal:
     start, end, kind = _bars(region, columns)
     score = region.get("score", prediction.get("score"))
     if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
         raise SchemaError(f"a prediction should have a score. Found {score!r}")
     meta = region.get("meta") or {}
-    return ProposalRecord(
+    return ImportedProposal(
         start=start,
         end=end,
         type=kind,
@@ -250,7 +247,7 @@ def _mode(value: str | None) -> ReviewMode:
     return "normal"
 
 
-def _origin(value: Any) -> Origin:
+def _origin(value: Any) -> SpanOrigin:
     for known in ORIGINS:
         if value == known:
             return known

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from moola.label_file import LABEL_COLUMNS, parse_label_file
-from moola.label_formats._base import LabelFile, Reader, SpanRecord, WindowRecord, merge_windows
+from moola.label_formats._base import LabelFile, Reader, WindowRecord, merge_windows
+from moola.label_records import ImportedSpan
 from moola.tables import column_names, is_parquet
 
 
@@ -26,7 +27,7 @@ def read(path: Path) -> LabelFile:
             row=row.row,
             name=row.window_id,
             ohlc=row.ohlc,
-            spans=(SpanRecord(row=row.row, start=row.start, end=row.end, type=row.type),),
+            spans=(ImportedSpan(row=row.row, start=row.start, end=row.end, type=row.type),),
         )
         for row in rows
     )

@@ -16,7 +16,6 @@ from moola.label_formats._base import (
     LabelFile,
     Position,
     Reader,
-    SpanRecord,
     WindowRecord,
     apply_quality,
     as_clause,
@@ -32,6 +31,7 @@ from moola.label_formats._base import (
     window_quality,
 )
 from moola.label_formats.text import header, one_of, read_csv
+from moola.label_records import ImportedSpan
 from moola.schema import WINDOW_LENGTH
 
 WINDOW = ("window_uid", "window_id", "window")
@@ -119,9 +119,9 @@ def _in_series(number: int, row: Mapping[str, str]) -> WindowRecord:
 
 def _span(
     number: int, row: Mapping[str, str], bars: tuple[int, int], quality: str | None
-) -> SpanRecord:
+) -> ImportedSpan:
     kind = str(one_of(row, TYPE))
-    return SpanRecord(
+    return ImportedSpan(
         row=number,
         start=bars[0],
         end=bars[1],

@@ -19,13 +19,13 @@ from moola.label_formats._base import (
     Clock,
     LabelFile,
     Reader,
-    SpanRecord,
     WindowRecord,
     as_clause,
     is_missing,
     span_type,
 )
 from moola.label_formats.text import header, read_csv
+from moola.label_records import ImportedSpan
 from moola.schema import WINDOW_LENGTH, SpanType
 
 COLUMNS = ("series", "timestamp", "value", "label")
@@ -92,7 +92,7 @@ def _window(
             times=tuple(bar.time for bar in bars), closes=np.array([bar.close for bar in bars])
         ),
         spans=tuple(
-            SpanRecord(row=run[first].row, start=first - start, end=last - start, type=kind)
+            ImportedSpan(row=run[first].row, start=first - start, end=last - start, type=kind)
             for first, last in spans
             if (kind := run[first].type) is not None
         ),

@@ -5,49 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from moola.label_records import ImportedProposal, ImportedSpan
 from moola.schema import (
-    Confidence,
-    Direction,
-    Grade,
     RejectReason,
     ReviewMode,
     ReviewState,
-    SpanType,
 )
-from moola.store.records import Series, SpanOrigin
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportedSpan:
-    """One labelled span of a file, in bars of its window, with the row it stood in."""
-
-    start: int
-    end: int
-    type: SpanType
-    row: int
-    direction: Direction | None = None
-    grade: Grade | None = None
-    confidence: Confidence | None = None
-    start_range: tuple[int, int] | None = None
-    end_range: tuple[int, int] | None = None
-    pre_start: int | None = None
-    rule_version: str | None = None
-    """The rule it was labelled under; nobody's is taken where the file names none."""
-    origin: SpanOrigin = "import"
-    span_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportedProposal:
-    """One proposed span of a file, in bars of its window."""
-
-    start: int
-    end: int
-    type: SpanType
-    score: float
-    source: str
-    direction: Direction | None = None
-    proposal_id: str | None = None
+from moola.store.records import Series
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

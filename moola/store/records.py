@@ -14,11 +14,11 @@ from moola.schema import (
     RejectReason,
     ReviewMode,
     ReviewState,
+    SpanOrigin,
     SpanType,
 )
 
 SeriesKind = Literal["feed", "window"]
-SpanOrigin = Literal["human", "accepted", "edited", "import"]
 DecisionKind = Literal[
     "save_span",
     "set_span",

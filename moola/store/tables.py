@@ -19,17 +19,15 @@ from sqlalchemy import (
 
 from moola.schema import (
     CONFIDENCES,
+    DECISIONS,
     GRADES,
     REJECT_REASONS,
     REVIEW_MODES,
-    REVIEW_STATES,
     SPAN_TYPES,
     WINDOW_LENGTH,
 )
 
 SCHEMA_VERSION = "2"
-DECISIONS = tuple(state for state in REVIEW_STATES if state not in ("unseen", "proposed"))
-"""States that a review row can hold; the others are derived where there is no decision."""
 
 
 def _one_of(column: str, values: tuple[str | int, ...]) -> CheckConstraint:

@@ -37,9 +37,7 @@ def find_dbn(source: Source) -> Draft:
         )
 
     def chunks(progress: Progress | None = None) -> Iterator[pd.DataFrame]:
-        done = 0
         for frame in _frames(_open(source), source, CHUNK_ROWS):
-            done += len(frame)
             yield _table(frame)
         if progress:
             progress(1.0)
