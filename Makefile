@@ -8,7 +8,7 @@ app: $(STAMP)
 	$(BIN)/python -m streamlit run app.py
 
 test: $(TEST_STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses=4 --dist=worksteal
 
 lint: $(TEST_STAMP)
 	$(BIN)/ruff format --check .

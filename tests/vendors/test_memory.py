@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FEW, MANY = 250_000, 750_000
+FEW, MANY = 750_000, 1_500_000
+"""From the first on every buffer of the reader is in full use, and the peak hardly grows."""
 MEASURE = """
 import re, sys
 from pathlib import Path
@@ -67,4 +68,4 @@ def test_memory_does_not_grow_with_the_number_of_bars(suffix: str, tmp_path: Pat
         n_rows, grown[n_bars] = memory_kb(path, tmp_path / str(n_bars))
         assert n_rows == n_bars
     assert grown[FEW] > 0
-    assert grown[MANY] < 1.5 * grown[FEW], "three times the bars, about the same memory"
+    assert grown[MANY] < 1.4 * grown[FEW], "twice the bars, about the same memory"
