@@ -31,33 +31,20 @@ RULES_OF_RANGE = (HIGH_TOO_LOW, LOW_TOO_HIGH)
 """What no exchange prints: in numbers they betray bars that were made up."""
 
 
-def check_bars(frame: pd.DataFrame) -> list[RefusedRow]:
-    """Return every row of a table with `BAR_COLUMNS` that breaks a rule, with the first reason.
-
-    The rules: each price is a finite number above 0; high and low enclose open and close; volume
-    is missing or not negative; times are all there or all absent, and strictly rising.
-    """
-    timed = bool(frame["timestamp"].notna().any())
-    return _rows_at_fault(find_faults(frame, timed=timed))
-
-
 def check_prices(ohlc: NDArray[np.float64]) -> list[RefusedRow]:
     """Return the rows of (N, 4) prices that break a rule, counted from 1, with the first reason."""
     return _rows_at_fault(_price_faults(ohlc))
 
 
-def find_faults(frame: pd.DataFrame, *, after: int = NEVER, timed: bool = True) -> Iterator[Fault]:
+def find_faults(frame: pd.DataFrame, *, after: int = NEVER) -> Iterator[Fault]:
     """Yield every rule that rows of a table with `BAR_COLUMNS` may break.
 
     Parameters
     ----------
     after
         Latest time of the rows before these in nanoseconds, which every time should follow.
-    timed
-        Whether every bar should have a time.
     """
-    if timed:
-        yield from _time_faults(pd.Series(frame["timestamp"]), after)
+    yield from _time_faults(pd.Series(frame["timestamp"]), after)
     yield from _price_faults(frame[list(PRICE_COLUMNS)].to_numpy(np.float64))
     volume = frame["volume"].to_numpy(np.float64)
     yield Fault(

@@ -66,17 +66,6 @@ def tick_size(ohlc: NDArray[np.float64]) -> float | None:
     return None
 
 
-def bar_size(timestamps: pd.Series) -> str | None:
-    """Return the usual distance between bars, such as ``1min``; None without times."""
-    if len(timestamps) < 2 or timestamps.isna().any():
-        return None
-    seconds = int(timestamps.diff().median().total_seconds())
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= size and seconds % size == 0:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"
-
-
 class BarStore:
     """Bars as Parquet files in one folder; a file's name is the hash of its content."""
 

@@ -71,7 +71,6 @@ HIDING_MODES: tuple[ReviewMode, ...] = ("blind", "repeat")
 """Modes in which a person judges alone: no proposal and no model is shown."""
 
 Standing = Literal["single", "agreed", "disputed", "adjudicated"]
-STANDINGS: tuple[Standing, ...] = get_args(Standing)
 """What the people who decided a window make of it together; derived, never stored."""
 
 LABELLED_STATES: tuple[ReviewState, ...] = ("verified", "edited")

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
 import os
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -37,13 +34,6 @@ def is_parquet(path: Path) -> bool:
     return magic == PARQUET_MAGIC
 
 
-def column_names(path: Path) -> list[str]:
-    """Return the column names of a Parquet or CSV file, in lower case."""
-    if is_parquet(path):
-        return _lowered(read_parquet_schema(path).names)
-    return _lowered(_read_csv(path, n_rows=0).columns.tolist())
-
-
 def read_parquet_schema(path: Path) -> pa.Schema:
     """Return the columns of a Parquet file and their types."""
     try:
@@ -60,19 +50,6 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         return pq.ParquetFile(path).read(columns=list(columns) if columns else None)
     except (OSError, pa.ArrowException) as error:
         raise _damaged(path, error) from error
-
-
-def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """Return those of `columns` (lower case) that a Parquet or CSV file has, by name."""
-    if is_parquet(path):
-        names = _wanted(read_parquet_schema(path).names, columns, path)
-        frame = read_parquet(path, list(names)).to_pandas(ignore_metadata=True)
-        return frame.rename(columns=names)
-    header = _read_csv(path, n_rows=0).columns.tolist()
-    names = _wanted(header, columns, path)
-    # stamps are parsed with their zone in mind, never by the CSV reader
-    frame = _read_csv(path, text_columns=[n for n in header if names.get(n) == "timestamp"])
-    return pd.DataFrame(frame[list(names)]).rename(columns=names)
 
 
 def write_parquet(table: pa.Table, path: Path) -> None:
@@ -130,53 +107,6 @@ def one_line(error: Exception) -> str:
         return error.strerror
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(".") if lines else type(error).__name__
-
-
-def _read_csv(
-    path: Path, n_rows: int | None = None, text_columns: Sequence[str] = ()
-) -> pd.DataFrame:
-    """Return a plain or gzipped CSV file; numbers keep every digit."""
-    try:
-        with _open_text(path) as file, warnings.catch_warnings():
-            # rows longer than the header would lose their last fields with a mere warning
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            return pd.read_csv(
-                file,
-                nrows=n_rows,
-                dtype=dict.fromkeys(text_columns, str),
-                index_col=False,
-                skipinitialspace=True,
-                low_memory=False,
-            )
-    except pd.errors.EmptyDataError as error:
-        raise ImportRefused(f"{path.name} should hold a table. Found an empty file.") from error
-    except (ValueError, OSError, EOFError, pd.errors.ParserWarning) as error:
-        raise ImportRefused(
-            f"{path.name} should be Parquet, or CSV with a header line. Found: {one_line(error)}."
-        ) from error
-
-
-def _open_text(path: Path) -> IO[str]:
-    with path.open("rb") as file:
-        is_gzip = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
-    if is_gzip:
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-    return path.open(encoding="utf-8-sig", newline="")
-
-
-def _lowered(names: Sequence[str]) -> list[str]:
-    return [str(name).strip().lower() for name in names]
-
-
-def _wanted(found: Sequence[str], columns: Sequence[str], path: Path) -> dict[str, str]:
-    """Return {name in the file: its lower-case name} of the columns asked for."""
-    names = {name: low for name, low in zip(found, _lowered(found), strict=True) if low in columns}
-    twice = sorted({low for low in names.values() if list(names.values()).count(low) > 1})
-    if twice:
-        raise ImportRefused(
-            f"A column should stand once in a table. Found {', '.join(twice)} twice ({path.name})."
-        )
-    return names
 
 
 def _damaged(path: Path, error: Exception) -> ImportRefused:

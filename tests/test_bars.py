@@ -11,26 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moola.bar_rules import BAR_COLUMNS, check_bars
+from moola.bar_rules import BAR_COLUMNS
 from moola.bars import (
     BarStore,
-    bar_size,
     content_hash,
     tick_size,
 )
 from moola.exceptions import StoreError
 from tests.toy_bars import ohlc_of, toy_bars
-
-# the rules of bars
-
-
-def test_bars_without_any_time_pass_the_checks() -> None:
-    frame = toy_bars(105)
-    frame["timestamp"] = pd.Series(pd.NaT, index=frame.index, dtype="datetime64[ns, UTC]")
-    assert check_bars(frame) == []
-    frame.loc[3, "timestamp"] = pd.Timestamp("2024-01-01", tz="UTC")
-    assert len(check_bars(frame)) == 104, "all times or none"
-
 
 # facts about bars
 
@@ -48,16 +36,6 @@ def test_bars_without_any_time_pass_the_checks() -> None:
 )
 def test_tick_size_is_the_greatest_common_step(prices: list[float], tick: float | None) -> None:
     assert tick_size(np.array([prices])) == tick
-
-
-@pytest.mark.parametrize(
-    ("freq", "name"),
-    [("1min", "1min"), ("5min", "5min"), ("1h", "1h"), ("1D", "1d"), ("30s", "30s")],
-)
-def test_bar_size_is_the_usual_distance(freq: str, name: str) -> None:
-    times = pd.Series(pd.date_range("2024-01-01", periods=20, freq=freq, tz="UTC"))
-    assert bar_size(times.drop(index=5)) == name
-    assert bar_size(times.where(times.index < 0)) is None
 
 
 @given(st.integers(0, 99), st.sampled_from(BAR_COLUMNS))
@@ -156,5 +134,4 @@ def test_an_unwritable_folder_is_one_sentence(tmp_path: Path) -> None:
 def test_real_bars_are_read_whole(real_bars_dir: Path, name: str, n_bars: int, tick: float) -> None:
     frame = pd.read_parquet(real_bars_dir / f"{name}.parquet")
     assert len(frame) == n_bars
-    assert bar_size(frame["timestamp"]) == "1min"
     assert tick_size(ohlc_of(frame)) == tick

@@ -79,18 +79,6 @@ class Pair:
         columns["match_window"] = row[columns["match_window"]]
         return replace(self, **columns)
 
-    def swapped(self) -> Self:
-        """Return the same pair with the second layer first."""
-        return replace(
-            self,
-            decision=self.decision[:, ::-1],
-            n_spans=self.n_spans[:, ::-1],
-            reason=self.reason[:, ::-1],
-            start_diff=-self.start_diff,
-            end_diff=-self.end_diff,
-            type_id=self.type_id[:, ::-1],
-        )
-
 
 def compare(
     a: Sequence[Decided],

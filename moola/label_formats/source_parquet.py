@@ -7,14 +7,14 @@ from pathlib import Path
 from moola.label_file import LABEL_COLUMNS, parse_label_file
 from moola.label_formats._base import LabelFile, Reader, WindowRecord, merge_windows
 from moola.label_records import ImportedSpan
-from moola.tables import column_names, is_parquet
+from moola.tables import is_parquet, read_parquet_schema
 
 
 def recognises(path: Path) -> bool:
     """Return whether the file is Parquet with some of the columns of labels."""
     if not is_parquet(path):
         return False
-    names = set(column_names(path))
+    names = {name.strip().lower() for name in read_parquet_schema(path).names}
     bars = names & {"timestamp", "open", "high", "low", "close"}
     return len(names & set(LABEL_COLUMNS)) > len(bars)
 

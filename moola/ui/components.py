@@ -13,23 +13,12 @@ import streamlit as st
 
 from moola.exceptions import ConflictError, ImportRefused, MoolaError
 from moola.runs import RunState
-from moola.schema import ReviewState
 from moola.ui.picker import Tone
 from moola.workspace import Workspace
 
 VERBS_TO_FILL = ("import FILE", "sample")
 BadgeColor = Literal["red", "orange", "blue", "green", "violet", "gray"]
 
-STATE_TONES: dict[ReviewState, Tone] = {
-    "unseen": "none",
-    "proposed": "open",
-    "verified": "good",
-    "edited": "good",
-    "rejected": "bad",
-    "flagged": "warn",
-    "deferred": "none",
-    "stale": "warn",
-}
 RUN_TONES: dict[RunState, Tone] = {
     "queued": "open",
     "running": "live",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import zipfile
+from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 import pandas as pd
 import streamlit as st
@@ -50,7 +52,7 @@ def _export(workspace: Workspace, store: LabelStore) -> None:
     series = right.selectbox(
         "Series", [ALL, *feeds], key="export_series", disabled=key == exports.EVENTS
     )
-    path = workspace.root / FOLDER / f"moola_{key.replace('-', '_')}{exports.SUFFIXES[key]}"
+    path = workspace.root / FOLDER / _file_name(key, layer, series)
     chosen = (key, layer, series, store.version())
     if st.button("Write it", type="primary", key="export_write"):
         report = exports.export(
@@ -67,16 +69,26 @@ def _export(workspace: Workspace, store: LabelStore) -> None:
         _offer(key, Path(done[1]), done[2], done[3])
 
 
+def _file_name(key: str, layer: str, series: str) -> str:
+    """Return a name of its own for each choice: two tabs must not write over one another."""
+    parts = ["moola", key.replace("-", "_")]
+    if key != exports.EVENTS:
+        parts += [quote(layer, safe="")] if layer != LOCAL else []
+        parts += [quote(series, safe="")] if series != ALL else []
+    return "_".join(parts) + exports.SUFFIXES[key]
+
+
 def _offer(key: str, path: Path, n_rows: int, notes: tuple[str, ...]) -> None:
     """Say what was written and let the browser have it."""
     noun = "event" if key == exports.EVENTS else "window"
     st.markdown(f":green[:material/check_circle:] {components.counted(n_rows, noun)}: `{path}`")
     for note in notes:
         st.caption(note[0].upper() + note[1:] + ".")
-    name, content = _content(path)
+    files = _files(path)
+    name = path.name if files == [path] else f"{path.stem}.zip"
     st.download_button(
         f"Download {name}",
-        content,
+        partial(_content, path),  # read when it is asked for, not at every rerun
         file_name=name,
         icon=":material/download:",
         key="export_download",
@@ -84,17 +96,24 @@ def _offer(key: str, path: Path, n_rows: int, notes: tuple[str, ...]) -> None:
     )
 
 
-def _content(path: Path) -> tuple[str, bytes]:
-    """Return a file to download; a folder, or a file with another of its name, comes as a zip."""
-    others = [] if path.is_dir() else sorted(path.parent.glob(f"{path.stem}.xml"))
-    files = sorted(path.iterdir()) if path.is_dir() else [path, *others]
-    if len(files) == 1:
-        return path.name, path.read_bytes()
+def _files(path: Path) -> list[Path]:
+    """Return the files of an export: of a folder all, else the file and another of its name."""
+    if path.is_dir():
+        return sorted(path.iterdir())
+    setup = path.with_suffix(".xml")  # what Label Studio needs beside its tasks
+    return [path, setup] if setup.exists() else [path]
+
+
+def _content(path: Path) -> bytes:
+    """Return what to download; several files come as a zip."""
+    files = _files(path)
+    if files == [path]:
+        return path.read_bytes()
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in files:
             archive.write(file, f"{path.stem}/{file.name}")
-    return f"{path.stem}.zip", packed.getvalue()
+    return packed.getvalue()
 
 
 def _releases(workspace: Workspace, store: LabelStore) -> None:

@@ -18,7 +18,6 @@ from moola.vendors.answers import Answers, Progress, Question, StampSide
 
 CHUNK_ROWS = 200_000
 HEAD_ROWS = 2_000
-RAW_COLUMNS = ("time", *PRICE_COLUMNS, "volume", "symbol")
 
 START = "the vendor stamps a bar at its start"
 
