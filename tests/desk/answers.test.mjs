@@ -99,6 +99,16 @@ test("a neighbour's new revision is taken by what waits for it", () => {
   assert.deepEqual([changed.op.op_id, changed.op.rev], [second.op.op_id, 1]);
 });
 
+test("a neighbour that nobody has decided shows the spans it was given", () => {
+  const it = deskWith([proposed("a", proposal(50, 65)), proposed("b", proposal(20, 35))]);
+  const [sent] = it.do("accept");
+  const spans = [{ id: "s1", start: 20, end: 35, type: "retracement", direction: "up" }];
+  const response = { answers: [{ op_id: sent.op.op_id, status: "done", message: null, rev: 1, item: { ...bare(it.shown("a")), rev: 1 } }], neighbours: [{ ...bare(windowOf("b")), spans, proposals: [] }] };
+  it.do("answers", { entries: [sent], response });
+  assert.deepEqual(it.shown("b").spans.map((span) => span.id), ["s1"]);
+  assert.deepEqual(it.shown("b").proposals, []);
+});
+
 test("a gallery that failed for one window is sent again without it", () => {
   const windows = ["a", "b", "c"].map((uid) => proposed(uid, proposal(50, 65)));
   const it = deskWith(windows);

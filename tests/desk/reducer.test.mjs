@@ -154,6 +154,15 @@ test("progress counts decisions that the server has not seen yet", () => {
   assert.equal(it.state.progress.done, 1);
 });
 
+test("a decision that the server has counted before it is answered counts once", () => {
+  const it = deskWith([windowOf("a"), windowOf("b")]);
+  const [sent] = it.do("reject");
+  it.do("queue", { response: { items: [], progress: { done: 1, total: 10, rejected: 1, kept: 0 } } });
+  assert.equal(it.state.progress.done, 1);
+  it.answer(sent, { ...it.shown("a"), rev: 1 });
+  assert.equal(it.state.progress.done, 1);
+});
+
 test("the queue asks for more in time and never for what it holds", () => {
   const it = deskWith(Array.from({ length: 25 }, (_, i) => windowOf(`w${i}`)));
   assert.equal(desk.wantsMore(it.state), false);

@@ -86,11 +86,12 @@ function renamed(state, entry, item) {
 }
 
 // A window beside it changed with it, by this person's own hand: what waits for it goes on from there.
+// One that nobody has decided yet has no revision to count, though its spans have changed.
 function neighbour(state, item, entries) {
   const layer = items.layerOf(entries[0]?.key);
   const key = items.keyIn(layer, item.uid);
   const base = state.items[key];
-  if (!base || item.rev <= base.rev) return state;
+  if (!base || item.rev < base.rev) return state;
   const isOwn = item.rev - base.rev <= entries.length;
   const next = desk.put(state, item, key);
   if (!isOwn) return next;

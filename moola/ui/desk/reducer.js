@@ -187,12 +187,14 @@ function queued(state, { response }) {
   }
   const exhausted = order.length === state.order.length;
   next = { ...next, order, exhausted, cursor: response.cursor ?? null, trust: response.trust ?? null, taken: response.taken ?? 0 };
-  next.progress = waitingCounted(next, response.progress);
+  // The server may have counted what still waits for its answer here, or may not: this tab knows.
+  const knows = state.pending.length && state.progress;
+  next.progress = knows ? state.progress : waitingCounted(next, response.progress);
   if (!state.seconds.length && response.pace?.last50_s) next.seconds = [response.pace.last50_s];
   return stay(next);
 }
 
-// The server's counts do not know yet what waits in the outbox.
+// After a reload the server's counts do not know what waits in the outbox.
 function waitingCounted(state, progress) {
   const keys = new Set(state.pending.map((entry) => entry.key));
   return [...keys].reduce((counts, key) => {
