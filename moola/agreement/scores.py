@@ -174,8 +174,9 @@ def by_bucket(pair: Pair, buckets: Sequence[str]) -> list[Bucket]:
     names = np.asarray(buckets, dtype=np.str_)
     rows = []
     for name in dict.fromkeys(names.tolist()):
-        found = score(pair.take(names == name))
-        rows.append(Bucket(name, int((names == name).sum()), found["f1"], found["kappa"]))
+        here = pair.take(names == name)
+        f1 = _event_scores(here.take(here.has_events))["f1"]
+        rows.append(Bucket(name, len(here), f1, _kappas(here)["kappa"]))
     return rows
 
 

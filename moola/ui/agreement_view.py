@@ -43,6 +43,8 @@ class Found:
     """Every layer's decisions; what takes reading bars is asked for only where it is shown."""
 
     workspace: Workspace
+    version: int
+    """The newest event that it knows of."""
     people: People
 
     @cached_property
@@ -57,6 +59,27 @@ class Found:
         return _hours(self.workspace, tuple(self.people.by_window), self.people)
 
 
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """Two layers on the windows that both decided, scored once: every score is a bootstrap."""
+
+    pair: Pair
+    found: Found
+
+    @cached_property
+    def scores(self) -> Mapping[str, Estimate]:
+        """Every score of the pair."""
+        return agreement.score(self.pair)
+
+    @cached_property
+    def by_hours(self) -> Sequence[agreement.Bucket]:
+        """F1 and kappa by part of the trading day, in the order of the clock."""
+        uids: list[str] = self.pair.window_uid.tolist()
+        hours = [self.found.hours.get(uid, market_hours.UNKNOWN) for uid in uids]
+        buckets = agreement.by_bucket(self.pair, hours)
+        return sorted(buckets, key=lambda item: CLOCK.index(item.name))
+
+
 def find(workspace: Workspace) -> Found:
     """Return every layer's decisions, read once for each state of the store."""
     return _find(workspace, cache.store(workspace.store_url).version())
@@ -65,7 +88,19 @@ def find(workspace: Workspace) -> Found:
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _find(workspace: Workspace, version: int) -> Found:
     judgements = cache.store(workspace.store_url).judgements()
-    return Found(workspace, comparing.arrange(judgements))
+    return Found(workspace, version, comparing.arrange(judgements))
+
+
+def compared(found: Found, first: str, second: str) -> Compared:
+    """Return two layers compared, once for each state of the store."""
+    return _compared(found.workspace, found.version, first, second, found)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _compared(
+    workspace: Workspace, version: int, first: str, second: str, _found: Found
+) -> Compared:
+    return Compared(comparing.compare_layers(_found.people, first, second, _found.groups), _found)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Comparing the labels")
@@ -100,7 +135,7 @@ def choose_view(people: People) -> str:
     )
 
 
-def choose_pair(found: Found) -> tuple[Pair, list[str]]:
+def choose_pair(found: Found) -> tuple[Compared, list[str]]:
     """Draw the choice of two layers; return them on the windows that both decided, with names."""
     n_common = {
         pair: _n_common(found.people, *pair)
@@ -117,8 +152,7 @@ def choose_pair(found: Found) -> tuple[Pair, list[str]]:
         key="agreement_pair",
         width=420,
     )
-    pair = comparing.compare_layers(found.people, first, second, found.groups)
-    return pair, [name_of(first), name_of(second)]
+    return compared(found, first, second), [name_of(first), name_of(second)]
 
 
 def _n_common(people: People, first: str, second: str) -> int:
@@ -126,11 +160,11 @@ def _n_common(people: People, first: str, second: str) -> int:
     return len(uids[0] & uids[1])
 
 
-def score_table(pair: Pair, names: Sequence[str]) -> None:
+def score_table(both: Compared, names: Sequence[str]) -> None:
     """Draw every score of a pair with its interval and what was counted."""
-    found = agreement.score(pair)
+    found = both.scores
     first, second = names
-    alike = f"spans, {len(pair.start_diff):,} alike"
+    alike = f"spans, {len(both.pair.start_diff):,} alike"
     rows = [
         ("**F1 of expansions**", found["f1"], "score", alike),
         (f"of {first}'s, {second} drew", found["recall"], "share", "spans"),
@@ -178,10 +212,11 @@ def show(value: float, unit: str) -> str:
 
 def pair_view(found: Found) -> None:
     """Draw everything about two layers: scores, edges, decisions, hours of the market, reasons."""
-    pair, names = choose_pair(found)
+    both, names = choose_pair(found)
+    pair = both.pair
     left, right = st.columns([2, 3], gap="large")
     with left:
-        score_table(pair, names)
+        score_table(both, names)
     with right:
         edges = figures_agreement.edge_differences(pair, names=names)
         components.chart(edges, key="agreement_edges")
@@ -191,9 +226,7 @@ def pair_view(found: Found) -> None:
     with left:
         _reason_table(pair, names)
     with right:
-        hours = [found.hours.get(uid, market_hours.UNKNOWN) for uid in pair.window_uid.tolist()]
-        buckets = sorted(agreement.by_bucket(pair, hours), key=lambda item: CLOCK.index(item.name))
-        components.chart(figures_agreement.by_hours(buckets), key="agreement_hours")
+        components.chart(figures_agreement.by_hours(both.by_hours), key="agreement_hours")
 
 
 def _reason_table(pair: Pair, names: Sequence[str]) -> None:

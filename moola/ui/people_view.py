@@ -10,7 +10,7 @@ from moola import agreement, comparing
 from moola.comparing import People
 from moola.second_look import DECISION_NAMES, REPEAT, decision_of
 from moola.ui import components
-from moola.ui.agreement_view import Found, show
+from moola.ui.agreement_view import Found, compared, show
 
 
 def who_labelled_what(people: People) -> None:
@@ -89,8 +89,8 @@ def trust(found: Found) -> None:
 
 def _trust_row(found: Found, name: str) -> str:
     people = found.people
-    repeat = comparing.compare_layers(people, name, name + REPEAT, found.groups)
-    own = agreement.score(repeat)
+    repeat = compared(found, name, name + REPEAT)
+    own = repeat.scores
     caught = agreement.catch_share(comparing.trials(people, name))
     times = agreement.times_of(people.by_layer[name])
     f1 = own["f1"]
@@ -103,6 +103,6 @@ def _trust_row(found: Found, name: str) -> str:
     fast = f"{times.fast.value:.0%}" if times.n else "–"
     cells = [
         f"**{name}**", show(f1.value, "score"), interval, show(own["kappa"].value, "score"),
-        components.counted(len(repeat), "window"), catch, seconds, fast,
+        components.counted(len(repeat.pair), "window"), catch, seconds, fast,
     ]  # fmt: skip
     return f"| {' | '.join(cells)} |"
