@@ -8,15 +8,13 @@ Two denominators stand side by side, and both are real counts:
 - *looked at* is a share of the bars that **could be the middle of a window** (one that crosses no
   pause): such a bar counts as looked at when it lies in a window that somebody has decided on, so
   overlapping windows count once;
-- *kept* is a share of the windows that were **decided on**, with Wilson's 95 % interval (E. B.
-  Wilson, J. Am. Stat. Assoc. 22, 1927, p. 209), which stays inside 0..1 for small counts.
+- *kept* is a share of the windows that were **decided on**, with Wilson's 95 % interval.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import sqrt
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -25,6 +23,7 @@ from numpy.typing import NDArray
 
 from moola import market_hours
 from moola.cutting import CutOptions, plan_cut
+from moola.rates import Rate, rate
 from moola.schema import LABELLED_STATES, OPEN_STATES, WINDOW_LENGTH
 from moola.store import WindowRow
 
@@ -34,7 +33,6 @@ ALL_DAY = ("all day",)
 LONG_BAR_S = 6 * 3600
 """A window of bars this long covers weeks: it belongs to no part of the day."""
 MAX_SAMPLED = 100_000
-Z95 = 1.959963984540054
 
 Arm = Literal["all", "proposed", "unproposed"]
 ARMS: dict[Arm, str] = {
@@ -52,20 +50,6 @@ class Cell(NamedTuple):
     month: str
     hours: str
     volatility: str
-
-
-class Rate(NamedTuple):
-    """A share with its counts and Wilson's 95 % interval."""
-
-    n: int
-    of: int
-    low: float
-    high: float
-
-    @property
-    def share(self) -> float:
-        """The share itself; NaN of nothing."""
-        return self.n / self.of if self.of else float("nan")
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,20 +204,6 @@ def in_cell(
         if starts := _spaced(np.flatnonzero((item.code == code) & item.fits & ~shown)):
             free[item.series_id] = starts
     return waiting, free
-
-
-def rate(n: int, of: int) -> Rate:
-    """Return a share with Wilson's interval; 0..1 where nothing was counted.
-
-    >>> [round(value, 3) for value in rate(2, 10)[2:]]
-    [0.057, 0.51]
-    """
-    if of == 0:
-        return Rate(0, 0, 0.0, 1.0)
-    share, z2 = n / of, Z95**2
-    centre = (share + z2 / (2 * of)) / (1 + z2 / of)
-    half = Z95 * sqrt(share * (1 - share) / of + z2 / (4 * of * of)) / (1 + z2 / of)
-    return Rate(n, of, max(0.0, centre - half), min(1.0, centre + half))
 
 
 def terciles(spread: NDArray[np.float64]) -> NDArray[np.int8]:

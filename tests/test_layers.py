@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = [
     ["exceptions"],
     ["schema", "workspace"],
-    ["config", "labels", "examples", "shares", "history", "second_look", "label_records"],
+    ["config", "labels", "examples", "shares", "history", "second_look", "label_records", "rates"],
     ["tables", "windows", "market_hours", "features", "splits", "proposals", "planting"],
     ["bar_rules"],
     ["bars", "synthetic", "rules"],

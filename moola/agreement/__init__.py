@@ -16,7 +16,7 @@ from moola.agreement.scores import (
     reason_rows,
     score,
 )
-from moola.agreement.trust import FAST_S, Share, Times, catch_share, times_of
+from moola.agreement.trust import FAST_S, Times, catch_share, times_of
 
 __all__ = [
     "FAST_S",
@@ -25,7 +25,6 @@ __all__ = [
     "Estimate",
     "Pair",
     "ReasonRow",
-    "Share",
     "Times",
     "by_bucket",
     "catch_share",

@@ -7,11 +7,11 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from moola.rates import Rate, rate
 from moola.second_look import decision_of
 
 FAST_S = 0.6
 """Seconds under which nobody has looked at a chart."""
-Z_95 = 1.96
 
 
 class Timed(Protocol):
@@ -33,40 +33,17 @@ class Timed(Protocol):
         ...
 
 
-class Share(NamedTuple):
-    """`n_yes` of `n`, with the 95 % interval of Wilson (1927), which holds for few trials too."""
-
-    n_yes: int
-    n: int
-
-    @property
-    def value(self) -> float:
-        """The share; NaN of nothing."""
-        return self.n_yes / self.n if self.n else float("nan")
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Low and high; 0 and 1 of nothing."""
-        if not self.n:
-            return 0.0, 1.0
-        shrunk = 1 + Z_95**2 / self.n
-        center = (self.value + Z_95**2 / (2 * self.n)) / shrunk
-        spread = self.value * (1 - self.value) / self.n + Z_95**2 / (4 * self.n**2)
-        half = Z_95 * spread**0.5 / shrunk
-        return max(0.0, center - half), min(1.0, center + half)
-
-
 class Times(NamedTuple):
     """Seconds per decision of one person; NaN where none was timed."""
 
     n: int
     median_s: float
     p90_s: float
-    fast: Share
+    fast: Rate
     """Decisions faster than `FAST_S`."""
 
 
-def catch_share(decisions: Iterable[Timed]) -> Share:
+def catch_share(decisions: Iterable[Timed]) -> Rate:
     """Return how many catch trials were accepted: each showed a span that had been shifted.
 
     A careful person moves or rejects it, so the share should be near 0.
@@ -74,13 +51,13 @@ def catch_share(decisions: Iterable[Timed]) -> Share:
     trials = [
         item for item in decisions if item.mode == "catch" and decision_of(item.state) is not None
     ]
-    return Share(sum(item.state == "verified" for item in trials), len(trials))
+    return rate(sum(item.state == "verified" for item in trials), len(trials))
 
 
 def times_of(decisions: Iterable[Timed]) -> Times:
     """Return the time per decision, of those that were timed."""
     seconds = np.array([item.seconds for item in decisions if item.seconds is not None], float)
     if not len(seconds):
-        return Times(0, float("nan"), float("nan"), Share(0, 0))
+        return Times(0, float("nan"), float("nan"), rate(0, 0))
     median, p90 = np.percentile(seconds, [50, 90]).tolist()
-    return Times(len(seconds), median, p90, Share(int((seconds < FAST_S).sum()), len(seconds)))
+    return Times(len(seconds), median, p90, rate(int((seconds < FAST_S).sum()), len(seconds)))

@@ -10,7 +10,8 @@ from typing import Any, Literal
 import streamlit as st
 from streamlit.components.v2 import component
 
-from moola.coverage import VOLATILITIES, Cell, Coverage, Rate
+from moola.coverage import VOLATILITIES, Cell, Coverage
+from moola.rates import Rate
 
 Shown = Literal["looked at", "kept"]
 Place = tuple[int, int, int]

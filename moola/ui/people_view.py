@@ -96,11 +96,10 @@ def _trust_row(found: Found, name: str) -> str:
     f1 = own["f1"]
     interval = f"{f1.low:.2f} – {f1.high:.2f}" if f1.has_interval else "–"
     catch = "–"
-    if caught.n:
-        low, high = caught.interval
-        catch = f"{caught.n_yes} of {caught.n} ({low:.0%} – {high:.0%})"
+    if caught.of:
+        catch = f"{caught.n} of {caught.of} ({caught.low:.0%} – {caught.high:.0%})"
     seconds = f"{times.median_s:.1f} (9 of 10 ≤ {times.p90_s:.1f})" if times.n else "–"
-    fast = f"{times.fast.value:.0%}" if times.n else "–"
+    fast = f"{times.fast.share:.0%}" if times.n else "–"
     cells = [
         f"**{name}**", show(f1.value, "score"), interval, show(own["kappa"].value, "score"),
         components.counted(len(repeat.pair), "window"), catch, seconds, fast,
