@@ -70,7 +70,10 @@ def make_release(
     labels.labelled()
     created_at = datetime.now(UTC).isoformat(timespec="seconds")
     manifest = write_folder(
-        labels, path, more={"name": name, "event_seq": event_seq, "created_at": created_at}
+        labels,
+        path,
+        more={"name": name, "event_seq": event_seq, "created_at": created_at},
+        replace=False,
     )
     try:
         for file in path.iterdir():

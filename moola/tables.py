@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
@@ -59,7 +60,7 @@ def write_parquet(table: pa.Table, path: Path) -> None:
 
 def write_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Give `write` an open file of another name, then rename it: a whole file or none."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
+import threading
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,14 +32,21 @@ def write(labels: LabelSet, path: Path) -> list[str]:
 
 
 def write_folder(
-    labels: LabelSet, path: Path, *, more: Mapping[str, Any] | None = None
+    labels: LabelSet,
+    path: Path,
+    *,
+    more: Mapping[str, Any] | None = None,
+    replace: bool = True,
 ) -> dict[str, Any]:
-    """Write the folder and return its manifest, with `more` in it."""
-    if path.exists() and not layout.recognises(path):
+    """Write the folder and return its manifest, with `more` in it.
+
+    Without `replace` a folder that is there, or comes to be there meanwhile, is an error.
+    """
+    if replace and path.exists() and not layout.recognises(path):
         raise StoreError(
             f"{path} should be a new folder or an older dataset. Found something else."
         )
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         write_parquet(window_table(labels), temporary / layout.WINDOWS)
@@ -46,8 +55,9 @@ def write_folder(
         write_text(
             temporary / layout.MANIFEST, json.dumps(manifest, indent=1, sort_keys=True) + "\n"
         )
-        shutil.rmtree(path, ignore_errors=True)
-        temporary.rename(path)
+        if replace:
+            shutil.rmtree(path, ignore_errors=True)
+        temporary.rename(path)  # onto a folder with files this fails
     except OSError as error:
         raise StoreError(
             f"{path.parent} should be a folder one can write to. Found: {one_line(error)}."

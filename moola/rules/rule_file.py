@@ -69,8 +69,8 @@ def next_version(rule_version: str) -> str:
     >>> next_version("r9"), next_version("draft")
     ('r10', 'draft2')
     """
-    name, number = re.fullmatch(r"(.*?)(\d*)", rule_version, re.DOTALL).groups()  # type: ignore[union-attr]
-    return f"{name}{int(number or 1) + 1}"
+    name = rule_version.rstrip("0123456789")
+    return f"{name}{int(rule_version[len(name) :] or 1) + 1}"
 
 
 def _json(text: str, where: str) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def load_rules(connection: Connection) -> list[Rule]:
             text_md=row["text_md"],
             params=json.loads(row["params_json"]),
             author=row["author"],
-            created_at=as_time(row["created_at"]),  # type: ignore[arg-type]
+            created_at=as_time(row["created_at"]),
         )
         for row in connection.execute(query).mappings()
     ]
@@ -112,7 +112,7 @@ def load_releases(connection: Connection) -> list[Release]:
             name=row["name"],
             event_seq=row["event_seq"],
             manifest=json.loads(row["manifest_json"]),
-            created_at=as_time(row["created_at"]),  # type: ignore[arg-type]
+            created_at=as_time(row["created_at"]),
         )
         for row in connection.execute(query).mappings()
     ]
@@ -165,7 +165,7 @@ def _as_judgement(row: Row, live: BarRows | None) -> Judgement:
         mode=row["mode"],
         seconds=row["seconds"],
         note=row["note"],
-        updated_at=as_time(row["updated_at"]),  # type: ignore[arg-type]
+        updated_at=as_time(row["updated_at"]),
         spans=tuple(
             as_span(span, bar_start)
             for span in (live.near(bar_start) if live else ())

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, overload
 
 from sqlalchemy import Connection, select
 
@@ -34,12 +34,23 @@ def load_series(connection: Connection) -> list[Series]:
     return [as_series(dict(row)) for row in connection.execute(query).mappings()]
 
 
+def load_one_series(connection: Connection, series_id: str) -> Series | None:
+    """Return the series of this id, or None if there is none."""
+    query = select(series).where(series.c.series_id == series_id)
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else as_series(dict(row))
+
+
 def as_series(row: Row) -> Series:
     """Return a row of the series table as a record."""
     times = {name: as_time(row[name]) for name in ("start_ts", "end_ts")}
     return Series(**{**row, **times})
 
 
+@overload
+def as_time(text: str) -> datetime: ...
+@overload
+def as_time(text: None) -> None: ...
 def as_time(text: str | None) -> datetime | None:
     """Return an aware time of its ISO 8601 text."""
     return datetime.fromisoformat(text) if text else None

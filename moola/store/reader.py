@@ -50,10 +50,11 @@ class StoreReader:
 
     def get_series(self, series_id: str) -> Series:
         """Return one series by its id."""
-        for known in self.series():
-            if known.series_id == series_id:
-                return known
-        raise StoreError(f"A series should have the id {series_id!r}. Found none.")
+        with reading(self._engine) as connection:
+            found = queries.load_one_series(connection, series_id)
+        if found is None:
+            raise StoreError(f"A series should have the id {series_id!r}. Found none.")
+        return found
 
     def find_series(self, name: str) -> Series:
         """Return one series by its id or symbol."""

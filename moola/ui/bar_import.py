@@ -15,6 +15,7 @@ from moola.bar_import import why_refused
 from moola.exceptions import ImportRefused
 from moola.ui import cache, components, incoming, jobs, state
 from moola.ui.incoming import Incoming
+from moola.ui.picker import Tone
 from moola.vendors import Answers, Preview, Question, Recognition
 from moola.workspace import Workspace
 
@@ -181,7 +182,7 @@ def _counts(preview: Preview) -> str:
     gaps = f", the longest {_length_text(preview.longest_gap)}" if preview.longest_gap else ""
     tick = f"tick {components.decimal(preview.tick_size)}" if preview.tick_size else "no tick found"
     flat_share = preview.n_flat / max(preview.n_ok, 1)
-    chips = [
+    chips: list[tuple[str, Tone]] = [
         (f"{preview.n_ok:,} bars ok", "good"),
         (f"{preview.n_refused:,} rows refused", "bad" if preview.n_refused else "none"),
         (f"bar {preview.bar or 'unknown'}", "none"),
@@ -192,7 +193,7 @@ def _counts(preview: Preview) -> str:
         (tick, "none"),
         (f"{preview.n_off_tick:,} off the tick", "warn" if preview.n_off_tick else "none"),
     ]
-    return " ".join(components.badge(text, tone) for text, tone in chips)  # type: ignore[arg-type]
+    return " ".join(components.badge(text, tone) for text, tone in chips)
 
 
 def _length_text(length: Any) -> str:

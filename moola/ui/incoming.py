@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import shutil
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +21,8 @@ from moola.workspace import Workspace
 
 UPLOAD, PATH, YAHOO = "Upload", "Path on this machine", "Yahoo"
 FOLDER = ".incoming"
-"""Uploads lie here until the next one; what an import keeps is kept elsewhere."""
+"""Uploads lie here for a day; what an import keeps is kept elsewhere."""
+KEPT_S = 24 * 3600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,13 +68,20 @@ def upload(workspace: Workspace, *, key: str, types: Sequence[str] | None = None
     folder = workspace.root / FOLDER / given.file_id
     path = folder / Path(given.name).name
     if not path.exists():
-        shutil.rmtree(workspace.root / FOLDER, ignore_errors=True)
-        folder.mkdir(parents=True)
+        _remove_old(workspace.root / FOLDER)
+        folder.mkdir(parents=True, exist_ok=True)
         partial = folder / ".partial"
         with partial.open("wb") as file:
             shutil.copyfileobj(given, file)
         partial.rename(path)
     return path
+
+
+def _remove_old(folder: Path) -> None:
+    """Remove the uploads of other days; a younger one may be in work in another tab."""
+    for upload in folder.glob("*"):
+        if time.time() - upload.stat().st_mtime > KEPT_S:
+            shutil.rmtree(upload, ignore_errors=True)
 
 
 def path_on_machine(*, key: str, placeholder: str) -> Path | None:
