@@ -14,6 +14,8 @@ from moola import collect
 from moola.cli import main
 from moola.config import FinetuneConfig
 from moola.exceptions import ConfigError, ImportRefused, SchemaError, StoreError
+from moola.exports import gather
+from moola.exports.dataset import write_folder
 from moola.releases import check_release, make_release, read_release, release_id
 from tests.label_room import LabelRoom, empty_room, full_room
 
@@ -43,6 +45,16 @@ def test_a_run_trains_on_the_release_whatever_became_of_the_labels(room: LabelRo
     room.decide(300, "reject", reason="chop")
     assert examples(room, None) != now
     assert examples(room, path) == now
+
+
+def test_a_release_that_came_meanwhile_is_not_written_over(room: LabelRoom) -> None:
+    path = make(room)
+    before = {file.name: file.read_bytes() for file in path.iterdir()}
+    labels = gather(room.store, room.bars)
+    with pytest.raises(StoreError, match="should be a folder one can write to"):
+        write_folder(labels, path, more={"name": "other"}, replace=False)
+    assert {file.name: file.read_bytes() for file in path.iterdir()} == before
+    assert [folder.name for folder in path.parent.iterdir()] == [path.name]
 
 
 def test_a_release_still_has_its_bars_when_its_series_has_grown(room: LabelRoom) -> None:
