@@ -49,6 +49,9 @@ def test_a_dispute_is_settled_with_keys_and_mouse(
     expect(page.get_by_test_id("lane-B")).to_be_visible()
     expect(page.get_by_text("anna")).to_have_count(0)
 
+    # a key that comes while the page is still being drawn is nobody's
+    state = page.get_by_test_id("stApp")
+    expect(state).to_have_attribute("data-test-script-state", "notRunning")
     page.keyboard.press("a")
     expect(page.get_by_text("Took A, which was")).to_be_visible()
     assert gold().state == "verified"

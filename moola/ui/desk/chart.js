@@ -247,24 +247,30 @@ export class Chart {
     return markup;
   }
 
+  // The active span is named whole; of the others those whose short names cover no name before them.
   drawBadges(spans) {
     this.over.replaceChildren();
-    for (const span of spans) {
-      const isActive = span.id === this.active?.id;
-      const up = span.direction === "down" ? "↓" : span.direction === "up" ? "↑" : "";
-      const full = [geometry.spanText(span), span.draft ? "proposed" : span.type, span.grade && `grade ${span.grade}`, up].filter(Boolean).join(" · ");
+    const isActive = (span) => span.id === this.active?.id;
+    const taken = [];
+    for (const span of [...spans.filter(isActive), ...spans.filter((other) => !isActive(other))]) {
       const a = this.xOf(span.start), z = this.xOf(span.end + 1);
       if (z < 0 || a > this.box.plotWidth) continue;
-      const group = add(this.over, "g", { class: `badge${span.draft ? " draft" : ""}${isActive ? "" : " quiet"}` });
-      const plate = add(group, "rect", { y: 2, height: 18, rx: 9 });
-      const label = add(group, "text", { y: 15, "text-anchor": "middle" }, isActive ? full : `${span.start} – ${span.end}`);
-      if (isActive) set(label, { "data-testid": "span-badge" });
-      const width = (label.textContent.length * 6.2) + 18;
+      const text = isActive(span) ? this.fullName(span) : `${span.start} – ${span.end}`;
+      const width = text.length * 5.6 + 18;
       const x = geometry.badgeX(Math.max(0, a), Math.min(this.box.plotWidth, z), width, this.box.plotWidth);
-      set(plate, { x: x - width / 2, width });
-      set(label, { x });
-      if (isActive) this.over.appendChild(group);
+      const [left, right] = [x - width / 2, x + width / 2];
+      if (taken.some((other) => left < other.right && other.left < right)) continue;
+      taken.push({ left, right });
+      const group = add(this.over, "g", { class: `badge${span.draft ? " draft" : ""}${isActive(span) ? "" : " quiet"}` });
+      add(group, "rect", { y: 2, height: 18, rx: 9, x: left, width });
+      const label = add(group, "text", { y: 15, x, "text-anchor": "middle" }, text);
+      if (isActive(span)) set(label, { "data-testid": "span-badge" });
     }
+  }
+
+  fullName(span) {
+    const arrow = { down: "↓", up: "↑" }[span.direction];
+    return [geometry.spanText(span), span.draft ? "proposed" : span.type, span.grade && `grade ${span.grade}`, arrow].filter(Boolean).join(" · ");
   }
 
   placeHandle(edge) {
