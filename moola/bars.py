@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from functools import lru_cache
@@ -171,12 +172,24 @@ class BarWriter:
 
     def keep(self, key: str) -> None:
         """Keep the finished file under its hash; the same bars twice are one file."""
+        kept = self._store.path(key)
         try:
-            os.link(self._path, self._store.path(key))
+            os.link(self._path, kept)
         except FileExistsError:
             return
+        except OSError:
+            self._keep_copy(kept)
+
+    def _keep_copy(self, kept: Path) -> None:
+        """Keep the file where the disk knows no hard links, such as exFAT: whole or not at all."""
+        copy = self._path.with_name(f"{self._path.name}.copy")
+        try:
+            shutil.copyfile(self._path, copy)
+            os.replace(copy, kept)
         except OSError as error:
             raise _unwritable(self._store.folder, error) from error
+        finally:
+            copy.unlink(missing_ok=True)
 
     def groups(self) -> Iterator[pd.DataFrame]:
         """Yield the bars of the finished file in parts."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -92,6 +93,19 @@ def test_parts_have_the_hash_of_the_whole_and_are_found_by_time(tmp_path: Path) 
     times = frame["timestamp"]
     found = store.between(key, times[65], times[150]).reset_index(drop=True)
     pd.testing.assert_frame_equal(found, frame.iloc[65:151].reset_index(drop=True))
+
+
+def test_bars_are_kept_on_a_disk_without_hard_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_paths: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    store, frame = BarStore(tmp_path), toy_bars(300)
+    key = store.write(frame)
+    assert [path.name for path in tmp_path.iterdir()] == [f"{key}.parquet"]
+    pd.testing.assert_frame_equal(store.read(key), frame, check_dtype=False)
 
 
 def test_missing_bars_say_so(tmp_path: Path) -> None:
