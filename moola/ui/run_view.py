@@ -117,7 +117,7 @@ ALERT_WORDS: dict[Code, str] = {
     "GRAD_SILENCED": "unheard by the encoder",
     "NOT_LEARNING": "not learning",
     "REGRESSING": "getting worse",
-    "OUT_OF_BAND": "out of their band",
+    "OUT_OF_BAND": "out of band",
     "OVERRULED": "overruled",
     "HEAD_ONLY": "learning in the head alone",
 }
@@ -132,19 +132,21 @@ BADGE_TONES: dict[Badge, Tone] = {
 
 
 def _verdicts(run: RunFolder, history: Sequence[Mapping[str, Any]]) -> None:
-    """Say of every task how it fares, then what is wrong, why, and what to try."""
+    """Say of every task how it fares, then who is silent and why; the rest waits folded up."""
     found_badges, found, blind_spot = judging.judge_run(run, run_parts.runs())
     words = (
         f"{TASK_NAMES[task]} {components.badge(word.replace('_', ' ').lower(), BADGE_TONES[word])}"
         for task, word in found_badges.items()
     )
     st.markdown(" &nbsp; ".join(words))
-    for advice in (item for item in found if item.alert.level != "info"):
-        _alert(advice)
     silent = [item for item in found if item.alert.level == "error"]
-    notes = [f"{item.alert}. {item.cause}" for item in found if item.alert.level == "info"]
-    for note in [*notes, *([blind_spot] if blind_spot else [])]:
-        st.caption(note)
+    for task in dict.fromkeys(item.alert.task for item in silent):
+        _silence([item for item in silent if item.alert.task == task])
+    rest = [_as_note(item) for item in found if item.alert.level != "error"]
+    notes = [*rest, *([blind_spot] if blind_spot else [])]
+    if notes:
+        with st.expander(f"More about this run: {components.counted(len(notes), 'note')}"):
+            st.markdown("\n".join(f"- {note}" for note in notes))
     share = history[-1].get("loss_share") or {}
     if "ptr" not in share:
         return
@@ -161,18 +163,30 @@ def _verdicts(run: RunFolder, history: Sequence[Mapping[str, Any]]) -> None:
     )
 
 
-def _alert(advice: Advice) -> None:
+def _silence(of_task: Sequence[Advice]) -> None:
     """Draw what, since when, on what evidence, the likely cause, and what to try in order."""
-    alert = advice.alert
-    steps = "".join(f"\n{i}. {action.text}" for i, action in enumerate(advice.actions, start=1))
-    text = (
-        f"**{TASK_NAMES[alert.task]} {ALERT_WORDS[alert.code]} since epoch {alert.since_epoch}.** "
-        f"{alert.evidence[:1].upper()}{alert.evidence[1:]}. {advice.cause}\n{steps}"
+    first = of_task[0]
+    since = min(item.alert.since_epoch for item in of_task)
+    evidence = "; ".join(item.alert.evidence for item in of_task)
+    st.error(
+        f"**{TASK_NAMES[first.alert.task]} {ALERT_WORDS[first.alert.code]} since epoch {since}.** "
+        f"{evidence[:1].upper()}{evidence[1:]}. {first.cause}{_tries(first)}",
+        icon=":material/volume_off:",
     )
-    if alert.level == "error":
-        st.error(text, icon=":material/volume_off:")
-    else:
-        st.warning(text, icon=":material/info:")
+
+
+def _as_note(advice: Advice) -> str:
+    alert = advice.alert
+    return (
+        f"**{TASK_NAMES[alert.task]} {ALERT_WORDS[alert.code]}** since epoch {alert.since_epoch}: "
+        f"{alert.evidence}. {advice.cause}{_tries(advice)}"
+    )
+
+
+def _tries(advice: Advice) -> str:
+    """Return the actions in their order, as the end of a paragraph."""
+    steps = (f"{i}. {action.text}." for i, action in enumerate(advice.actions, start=1))
+    return " → " + " ".join(steps) if advice.actions else ""
 
 
 def _metrics(history: Sequence[Mapping[str, Any]]) -> None:

@@ -8,6 +8,7 @@ them itself, in the transaction of its caller: all scripts are done, or none.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, update
@@ -24,6 +25,7 @@ def upgrade(connection: Connection, version: str) -> None:
     from alembic.migration import MigrationContext
     from alembic.operations import Operations
 
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of its own plug-ins
     newer = scripts().iterate_revisions(tables.SCHEMA_VERSION, version)
     with Operations.context(MigrationContext.configure(connection)):
         for script in reversed(list(newer)):
