@@ -15,7 +15,7 @@ from moola.coverage import Cell
 from moola.desk.bars import SeriesBars
 from moola.desk.facts import Facts, SeriesFacts, facts_of
 from moola.desk.trials import shifted
-from moola.schema import HIDING_MODES, WINDOW_LENGTH, ReviewMode, Standing
+from moola.schema import HIDING_MODES, OPEN_STATES, WINDOW_LENGTH, ReviewMode, Standing
 from moola.store import Proposal, Series, StoredSpan, WindowRow, WindowView
 
 Item = dict[str, Any]
@@ -87,7 +87,7 @@ def clipped(span: StoredSpan) -> dict[str, int]:
 
 
 def _decision(view: WindowView, mode: ReviewMode) -> dict[str, Any]:
-    is_hiding, is_open = mode in HIDING_MODES, view.state in ("unseen", "proposed")
+    is_hiding, is_open = mode in HIDING_MODES, view.state in OPEN_STATES
     proposals = () if is_hiding else view.proposals
     if mode == "catch":
         proposals = shifted(view.window_uid, proposals)

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, get_args
 
 from moola.desk.trials import lot, shift_bars
-from moola.schema import LABELLED_STATES, ReviewMode, Standing
+from moola.schema import LABELLED_STATES, OPEN_STATES, ReviewMode, Standing
 from moola.store import WindowView
 
 QueueMode = Literal[
@@ -72,7 +72,7 @@ class Mode:
 
 def is_open(view: WindowView) -> bool:
     """Return whether a person has not decided about a window yet."""
-    return view.state in ("unseen", "proposed")
+    return view.state in OPEN_STATES
 
 
 def is_decided(view: WindowView) -> bool:

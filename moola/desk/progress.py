@@ -9,13 +9,12 @@ from heapq import nlargest
 from statistics import mean
 from typing import Any
 
+from moola.agreement import FAST_S
 from moola.desk import trials
 from moola.schema import LABELLED_STATES, REVIEW_STATES, ReviewState
 from moola.store import Judgement, WindowView
 
 N_RECENT = 50
-HASTY_S = 0.6
-"""Nobody reads 105 bars in less."""
 HASTY_SHARE = 0.2
 FEWEST_ACCEPTS = 5
 """Of fewer accepts nothing is said."""
@@ -62,7 +61,7 @@ class Trust:
     """Catch trials in which the moved proposal was accepted as it stood."""
     n_trials: int
     n_hasty: int
-    """Accepts of the last ones that took less than `HASTY_S`."""
+    """Accepts of the last ones that took less than `FAST_S`."""
     n_accepts: int
 
     @property
@@ -88,6 +87,6 @@ def trust(last: Sequence[WindowView], caught: Iterable[Judgement]) -> Trust:
     return Trust(
         n_caught=sum(trials.was_taken(item) for item in tried),
         n_trials=len(tried),
-        n_hasty=sum((view.seconds or 0.0) < HASTY_S for view in accepts),
+        n_hasty=sum((view.seconds or 0.0) < FAST_S for view in accepts),
         n_accepts=len(accepts),
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from moola.desk.progress import HASTY_S, Trust
+from moola.agreement import FAST_S
+from moola.desk.progress import Trust
 from moola.ui import cache, components
 from moola.workspace import Workspace
 
@@ -31,7 +32,7 @@ def _show(found: Trust) -> None:
         )
     if found.is_hasty:
         st.warning(
-            f"{found.n_hasty} of the last {found.n_accepts} accepts took less than {HASTY_S:g} s: "
+            f"{found.n_hasty} of the last {found.n_accepts} accepts took less than {FAST_S:g} s: "
             "too fast to have read the bars.",
             icon=":material/speed:",
         )
