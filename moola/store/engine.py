@@ -6,7 +6,6 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NoReturn
 
 from sqlalchemy import (
@@ -125,9 +124,10 @@ def _parse(url: str) -> URL:
 
 
 def _make_folder(url: URL) -> None:
-    if url.get_backend_name() != "sqlite" or not url.database:
+    file = store_file(url)
+    if file is None:
         return
-    folder = Path(url.database).parent
+    folder = file.parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -74,13 +74,17 @@ def test_an_address_that_is_none_is_named(url: str, message: str) -> None:
     assert message in refusal(url)
 
 
-def test_a_store_that_cannot_be_written_says_so(sqlite_desk: Desk, tmp_path: Path) -> None:
+def test_a_store_that_cannot_be_written_says_so(
+    sqlite_desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     desk = sqlite_desk
+    monkeypatch.chdir(tmp_path)
     (uid,) = desk.add_windows(10)
     readable = LabelStore.open(f"sqlite:///file:{tmp_path / 'moola.db'}?mode=ro&uri=true")
     assert readable.window(uid).state == "unseen"
     with pytest.raises(StoreError, match="readonly database"):
         readable.flag(uid, rev=0, op_id="flag")
+    assert not (tmp_path / "file:").exists(), "an address is no folder"
 
 
 def test_every_connection_is_safe(sqlite_desk: Desk) -> None:
