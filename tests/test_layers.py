@@ -46,6 +46,7 @@ TORCH_FLOORS = [
     ["losses", "optimizer"],
     ["balancing", "probe", "predict"],
     ["validation"],
+    ["trainer"],
     ["train"],
     ["finetuning"],
 ]

@@ -17,7 +17,8 @@ from moola.model import JadeCompact
 from moola.predict import predict
 from moola.runs import RunFolder
 from moola.schema import TASKS
-from moola.train import Trainer, finetune
+from moola.train import finetune
+from moola.trainer import Trainer
 from moola.validation import mean_losses
 from tests.toy import toy_examples, toy_run
 

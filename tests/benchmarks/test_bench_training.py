@@ -14,7 +14,7 @@ from moola.decode import IDENTITY
 from moola.dropout import Masks
 from moola.predict import run_model
 from moola.probe import probe_gradients
-from moola.train import Trainer
+from moola.trainer import Trainer
 from tests.benchmarks.timing import interleaved, print_table
 from tests.toy import toy_examples
 

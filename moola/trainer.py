@@ -1,0 +1,256 @@
+"""One model in training: its steps, the end of an epoch, and what a checkpoint of it holds.
+
+`Trainer.run_epoch` does batches, `Trainer.train_step` one batch; `moola.train` does epochs and
+knows the run folder.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from moola.balancing import Guard, StepContext, make_balancer
+from moola.checkpoint import (
+    Checkpoint,
+    load_weights,
+    random_state,
+    restore_random_state,
+)
+from moola.config import FinetuneConfig
+from moola.dataset import Batch
+from moola.decode import IDENTITY, Calibration, fit_length_prior
+from moola.device import resolve_device, use_one_thread
+from moola.dropout import Masks
+from moola.examples import Examples
+from moola.exceptions import CheckpointError, SchemaError
+from moola.losses import Constants, counted_entries, start_at_constants, task_losses
+from moola.model import JadeCompact
+from moola.optimizer import lr_factor, make_optimizer
+from moola.probe import N_PROBE_WINDOWS, probe_gradients
+from moola.shares import TaskGradients
+from moola.tally import EpochTally
+from moola.validation import Validation, calibrate, mean_losses, validate
+
+
+@dataclass
+class LoopState:
+    """Every number that changes while training; saved with each checkpoint."""
+
+    epoch: int = 0  # finished epochs
+    step: int = 0
+    wall_s: float = 0.0
+    best_skill: float | None = None
+    tally: EpochTally = field(default_factory=EpochTally)  # of the running epoch
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> LoopState:
+        """Return the state that `dataclasses.asdict` was made from."""
+        values = {**values, "tally": EpochTally(**values["tally"])}
+        return cls(**values)
+
+
+class Trainer:
+    """The model of one run with all that training needs and changes."""
+
+    def __init__(self, config: FinetuneConfig, examples: Examples) -> None:
+        self.config = config
+        self.device = resolve_device(config.device)
+        use_one_thread(self.device)
+        torch.manual_seed(config.seed)
+
+        train, self.val_examples = examples.take(~examples.is_val), examples.take(examples.is_val)
+        if not len(train) or not len(self.val_examples):
+            raise SchemaError(
+                "A run should have windows on both sides of the split. "
+                f"Found {len(train)} for training and {len(self.val_examples)} for validation."
+            )
+        self.constants = Constants.fit(train, config.countdown)
+        spans = train.take(train.has_span)
+        self.prior = fit_length_prior(spans.end - spans.start + 1, len(train) - len(spans))
+        self.train_batch = Batch.from_examples(train, self.device)
+        self.val_batch = Batch.from_examples(self.val_examples, self.device)
+        # Spread over all of them: neighbours in the table are neighbours in time.
+        spread = torch.linspace(0, len(train) - 1, min(N_PROBE_WINDOWS, len(train))).long()
+        self.probe_batch = self.train_batch.take(spread.to(self.device))
+        self.probe_examples = train.take(spread.numpy())
+        self.calibration = IDENTITY
+
+        self.masks = Masks(config.seed)
+        self.model = make_model(config, self.masks).to(self.device)
+        self.optimizer = make_optimizer(self.model, config)
+        self.balancer = make_balancer(config, self.constants.losses, log_sigma=self.model.log_sigma)
+        self.state = LoopState()
+        self.clock = time.monotonic()
+
+    @property
+    def n_steps(self) -> int:
+        """Steps of the whole run."""
+        return self.config.epochs * math.ceil(len(self.train_batch) / self.config.batch_size)
+
+    def begin(self) -> None:
+        """Start a fresh run: pretrained encoder, heads at the constants, losses before training."""
+        if self.config.pretrained_encoder:
+            self.model.load_encoder(self.config.pretrained_encoder)
+        start_at_constants(self.model, self.constants)
+        untrained = mean_losses(self.model, self.train_batch, self.config.countdown)
+        self.balancer.begin(untrained.mean_losses())
+
+    def run_epoch(self, *, stop: Callable[[], bool], on_step: Callable[[int, int], None]) -> bool:
+        """Train on every window once, or go on with a half-done epoch; False if stopped."""
+        self.model.train()
+        for rows in self.batches(self.state.epoch + 1)[self.state.tally.n_batches :]:
+            if stop():
+                return False
+            self.train_step(self.train_batch.take(rows))
+            on_step(self.state.step, self.n_steps)
+        return True
+
+    def batches(self, epoch: int) -> list[Tensor]:
+        """Return the rows of each step; the order follows from seed and epoch alone.
+
+        Batches differ by at most one window, so that no small last one steps as far as the rest.
+        """
+        n = len(self.train_batch)
+        order = np.random.default_rng([self.config.seed, epoch]).permutation(n)
+        parts = np.array_split(order, math.ceil(n / self.config.batch_size))
+        return [torch.from_numpy(part).to(self.device) for part in parts]
+
+    def train_step(self, batch: Batch) -> None:
+        """Go one step: a loss per task, one loss to go backward from, one update."""
+        state = self.state
+        output = self.model(batch.features)
+        losses = task_losses(output, batch, self.config.countdown)
+        context = StepContext(epoch=state.epoch + 1, step=state.step, hidden=output.hidden)
+        decision = self.balancer.step(losses, context)
+        state.tally.add(losses, counted_entries(batch), decision.weights)
+
+        self.optimizer.zero_grad()
+        decision.loss.backward()
+        # The log-sigmas are left out: they have a learning rate, bounds and a size of their own.
+        trained = [p for p in self.model.parameters() if p is not self.model.log_sigma]
+        nn.utils.clip_grad_norm_(trained, self.config.clip_norm)
+        for group in self.optimizer.param_groups:
+            factor = lr_factor(state.step, self.n_steps) if group["scheduled"] else 1.0
+            group["lr"] = group["peak_lr"] * factor
+        self.optimizer.step()
+        self.balancer.after_step()
+        state.step += 1
+
+    def end_epoch(self) -> tuple[dict[str, Any], bool]:
+        """Evaluate, set the next weights and advance; return the row and whether it is the best."""
+        state, tally = self.state, self.state.tally
+        self.calibration = calibrate(
+            self.model,
+            self.probe_examples,
+            self.probe_batch,
+            prior=self.prior,
+            initial=self.calibration,
+        )
+        validation = validate(
+            self.model,
+            self.val_examples,
+            self.val_batch,
+            countdown=self.config.countdown,
+            baselines=self.constants.losses,
+            prior=self.prior,
+            calibration=self.calibration,
+        )
+        gradients = probe_gradients(self.model, self.probe_batch, self.config.countdown)
+        row = self._row(tally, validation, gradients)
+
+        self.balancer.end_epoch(tally.mean_losses(), gradients)
+        is_best = state.best_skill is None or validation.mean_skill > state.best_skill
+        if is_best:
+            state.best_skill = validation.mean_skill
+        state.epoch += 1
+        state.tally = EpochTally()
+        return row, is_best
+
+    def wake_guard(self) -> None:
+        """Let the guard raise silent tasks from now on; the next checkpoint remembers it."""
+        if isinstance(self.balancer, Guard):
+            self.balancer.is_active = True
+
+    def _row(
+        self, tally: EpochTally, validation: Validation, gradients: TaskGradients | None
+    ) -> dict[str, Any]:
+        """Return the epoch's row of ``history.jsonl``; without a trained encoder some are None."""
+        weights = tally.mean_weights()
+        balancer = self.balancer.state_dict()
+        return {
+            "epoch": self.state.epoch + 1,
+            "step": self.state.step,
+            "wall": self._wall_s(),
+            "lr": self.optimizer.param_groups[0]["lr"],
+            "strategy": self.config.balance,
+            "raw": tally.mean_losses(),
+            "weight": weights,
+            "boost": balancer["guard"]["boosts"] if "guard" in balancer else None,
+            "loss_share": tally.loss_shares(),
+            "grad_raw": gradients and gradients.norms(),
+            "grad_share": gradients and gradients.shares(weights),
+            "aligned_share": gradients and gradients.aligned_shares(weights),
+            "cos_pairs": gradients and gradients.cosines(),
+            "val_raw": validation.losses,
+            "skill": validation.skill,
+            "log_sigma": dict(zip(self.model.tasks, balancer.get("log_sigma", []), strict=False))
+            or None,
+            "metrics": validation.metrics,
+        }
+
+    def _wall_s(self) -> float:
+        """Return the seconds spent training, pauses left out."""
+        now = time.monotonic()
+        self.state.wall_s += now - self.clock
+        self.clock = now
+        return self.state.wall_s
+
+    def checkpoint(self, *, to_continue: bool = True) -> Checkpoint:
+        """Return the model with what is needed to use it and, if wanted, to continue from here."""
+        self._wall_s()
+        training = {
+            "optimizer": self.optimizer.state_dict(),
+            "balancer": self.balancer.state_dict(),
+            "state": asdict(self.state),
+            "random": random_state(self.masks, self.device),
+        }
+        meta = {
+            "model": self.model.options,
+            "countdown": self.config.countdown,
+            "length_prior": self.prior.to_dict(),
+            "calibration": self.calibration.to_dict(),
+            "baselines": dict(self.constants.losses),
+            "epoch": self.state.epoch,
+            "config": self.config.to_dict(),
+        }
+        return Checkpoint(
+            model=self.model.state_dict(), meta=meta, training=training if to_continue else None
+        )
+
+    def load(self, checkpoint: Checkpoint, *, source: str) -> None:
+        """Continue where `checkpoint` was made, which may be the middle of an epoch."""
+        if checkpoint.training is None:
+            raise CheckpointError(
+                f"A checkpoint to continue from holds more than weights ({source})."
+            )
+        load_weights(self.model, checkpoint.model, source=source)
+        self.optimizer.load_state_dict(checkpoint.training["optimizer"])
+        self.balancer.load_state_dict(checkpoint.training["balancer"])
+        self.calibration = Calibration(**checkpoint.meta["calibration"])
+        self.state = LoopState.from_dict(checkpoint.training["state"])
+        restore_random_state(checkpoint.training["random"], self.masks, self.device)
+
+
+def make_model(config: FinetuneConfig, masks: Masks) -> JadeCompact:
+    """Return an untrained model with the heads that `config` asks for."""
+    model = JadeCompact(predict_expansion_sequence=config.use_expansion_heads, masks=masks)
+    if config.freeze_encoder:
+        model.freeze_encoder()
+    return model
