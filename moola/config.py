@@ -6,6 +6,7 @@ run folder's ``config.json`` is this record plus what was resolved when the run 
 
 from __future__ import annotations
 
+import re
 import types
 import typing
 from dataclasses import asdict, dataclass, field, fields
@@ -76,6 +77,13 @@ class FinetuneConfig:
     )
     val_fraction: float = _option(0.2, "share of the windows held out, by groups that share bars")
     seed: int = _option(0, "seed of split, initial weights, order and dropout")
+    keep_checkpoints: int = _option(
+        5,
+        "checkpoints of the last epochs to keep, beside one for every twelfth of the plan; 0: none",
+    )
+    restart_from: str | None = _option(
+        None, "RUN@EPOCH: go on from that epoch of another run, with its data and model"
+    )
 
     def __post_init__(self) -> None:
         for name, value in self.choices().items():
@@ -95,6 +103,14 @@ class FinetuneConfig:
             raise ConfigError(
                 "weights should be four numbers, none negative and not all zero "
                 f"({', '.join(TASKS)}). Found {list(self.weights)}."
+            )
+        if self.keep_checkpoints < 0:
+            raise ConfigError(
+                f"keep_checkpoints should not be negative. Found {self.keep_checkpoints}."
+            )
+        if self.restart_from is not None and not re.fullmatch(r".+@[1-9]\d*", self.restart_from):
+            raise ConfigError(
+                f"restart_from should be RUN@EPOCH, an epoch from 1. Found {self.restart_from!r}."
             )
         if self.max_boost < 1:
             raise ConfigError(f"max_boost should be at least 1. Found {self.max_boost}.")

@@ -7,13 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import platform
-import signal
-import sys
-import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -32,6 +28,8 @@ from moola.model import JadeCompact
 from moola.predict import predict as predict_windows
 from moola.predict import predict_run, write_predictions
 from moola.releases import release_id
+from moola.restarting import parent_of
+from moola.run_process import Heartbeat, log_to, reason_of, stop_on_signals
 from moola.runs import EXAMPLES_FILE, RunFolder, create_run, now_iso
 from moola.schema import SPAN_TYPES
 from moola.silence import silenced_tasks
@@ -42,7 +40,6 @@ from moola.workspace import Workspace
 
 log = logging.getLogger("moola")
 
-HEARTBEAT_S = 2.0
 RECORDED_PACKAGES = ("torch", "numpy", "pandas", "numba", "streamlit")
 
 
@@ -56,7 +53,7 @@ def prepare(
     resolve_device(config.device)
     if config.pretrained_encoder:
         JadeCompact.from_pretrained(config.pretrained_encoder)
-    examples = _collect(config, workspace)
+    examples = _first_examples(config, workspace, runs_dir)
     run = create_run(runs_dir, config, name=name)
     examples.save(run.path / EXAMPLES_FILE)
     return run
@@ -75,8 +72,8 @@ def carry_out(
     raised again.
     """
     with (
-        _log_to(run),
-        _stop_on_signals() as stopped,
+        log_to(run),
+        stop_on_signals() as stopped,
         launcher.training_turn(run, stopped=stopped) as has_turn,
     ):
         if not has_turn:
@@ -96,7 +93,7 @@ def _train(
     try:
         state = _run_steps(run, workspace, stopped=stopped, on_progress=on_progress)
     except BaseException as error:
-        run.write_status(state="failed", message=_reason(error), ended_at=now_iso())
+        run.write_status(state="failed", message=reason_of(error), ended_at=now_iso())
         if not isinstance(error, MoolaError):
             log.error("%s", traceback.format_exc())
         raise
@@ -133,7 +130,7 @@ def _run_steps(
         if on_progress:
             on_progress(row)
 
-    state = finetune(run, on_progress=report, on_step=_Heartbeat(run), stop=stopped)
+    state = finetune(run, on_progress=report, on_step=Heartbeat(run), stop=stopped)
     if run.history():
         predict_run(run)
         evaluate.evaluate_run(run)
@@ -147,28 +144,21 @@ def _release_facts(run: RunFolder, config: FinetuneConfig) -> dict[str, Any]:
     return {"release_id": release_id(Path(config.release))}
 
 
-class _Heartbeat:
-    """Stamps ``run.json`` now and then inside an epoch, which may take minutes."""
-
-    def __init__(self, run: RunFolder) -> None:
-        self._run = run
-        self._last = time.monotonic()
-
-    def __call__(self, n_done: int, n_planned: int) -> None:
-        if time.monotonic() - self._last >= HEARTBEAT_S:
-            self._run.write_status(step=n_done)
-            self._last = time.monotonic()
-
-
 def _examples(run: RunFolder, config: FinetuneConfig, workspace: Workspace) -> Examples:
     """Return the run's own examples; collect and keep them on the first start."""
     if (run.path / EXAMPLES_FILE).exists():
         examples = run.examples()
     else:
-        examples = _collect(config, workspace)
+        examples = _first_examples(config, workspace, run.path.parent)
         examples.save(run.path / EXAMPLES_FILE)
     check_no_leak(examples.series_id, examples.bar_start, examples.ohlc, examples.is_val)
     return examples
+
+
+def _first_examples(config: FinetuneConfig, workspace: Workspace, runs_dir: Path) -> Examples:
+    """Return what a new run trains on: a restarted one takes what its parent had."""
+    parent = parent_of(config, runs_dir)
+    return parent[0].examples() if parent else _collect(config, workspace)
 
 
 def _collect(config: FinetuneConfig, workspace: Workspace) -> Examples:
@@ -257,57 +247,3 @@ def epoch_line(row: dict[str, Any], epochs: int) -> str:
     hit = row["metrics"].get("hit_at_3")
     score = "" if hit is None else f"   hit@3 {hit:.0%}"
     return f"epoch {row['epoch']:>3}/{epochs}   loss shares  {shares}{score}"
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, MoolaError):
-        return str(error)
-    if isinstance(error, MemoryError):
-        return "The machine ran out of memory; a smaller batch size needs less."
-    if isinstance(error, OSError):
-        return f"A file could not be read or written: {error}."
-    return f"{type(error).__name__}: {error}. The log has the details."
-
-
-@contextlib.contextmanager
-def _stop_on_signals() -> Iterator[Callable[[], bool]]:
-    """Yield a function that tells whether SIGTERM or SIGINT has arrived.
-
-    A second Ctrl-C interrupts at once.
-    """
-    arrived: list[int] = []
-
-    def remember(number: int, _frame: object) -> None:
-        if arrived and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        arrived.append(number)
-
-    before = {number: signal.signal(number, remember) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield lambda: bool(arrived)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextlib.contextmanager
-def _log_to(run: RunFolder) -> Iterator[None]:
-    """Write the log to ``log.txt`` too, unless this process's output already goes there."""
-    path = run.path / "log.txt"
-    handler: logging.Handler = logging.NullHandler()
-    if not _is_output(path):
-        handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
-    log.addHandler(handler)
-    try:
-        yield
-    finally:
-        log.removeHandler(handler)
-        handler.close()
-
-
-def _is_output(path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(sys.stderr.fileno()), path.stat())
-    except (OSError, ValueError):
-        return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 
@@ -42,6 +43,14 @@ def make_optimizer(model: JadeCompact, config: FinetuneConfig) -> torch.optim.Ad
         },
     ]
     return torch.optim.AdamW([{**group, "lr": group["peak_lr"]} for group in groups])
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Load moments and step counters, and keep the groups' own rates and decays."""
+    own = [{k: v for k, v in g.items() if k != "params"} for g in optimizer.param_groups]
+    optimizer.load_state_dict(state)
+    for group, options in zip(optimizer.param_groups, own, strict=True):
+        group.update(options)
 
 
 def lr_factor(step: int, n_steps: int) -> float:

@@ -137,7 +137,10 @@ class RunFolder:
 
     def truncate_history(self, last_epoch: int) -> None:
         """Drop the rows after `last_epoch`, and a half-written line: resume computes them anew."""
-        rows = [row for row in self.history() if row["epoch"] <= last_epoch]
+        self.write_history([row for row in self.history() if row["epoch"] <= last_epoch])
+
+    def write_history(self, rows: list[dict[str, Any]]) -> None:
+        """Put `rows` in place of the history."""
         temporary = self.path / ".history.jsonl.tmp"
         temporary.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         os.replace(temporary, self.path / "history.jsonl")

@@ -7,10 +7,14 @@ the best validation skill.
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable
 from typing import Any
 
 from moola.checkpoint import Checkpoint
+from moola.handover import take_over
+from moola.restarting import checkpoint_path, kept_epochs, parent_of, prune_checkpoints
 from moola.runs import RunFolder
 from moola.silence import silenced_tasks
 from moola.trainer import Trainer
@@ -40,14 +44,8 @@ def finetune(
         ``finished`` or ``stopped``.
     """
     trainer = Trainer(run.config(), run.examples())
-    last, best = run.path / "last.pt", run.path / "best.pt"
-    if last.exists():
-        trainer.load(Checkpoint.load(last), source=str(last))
-    else:
-        trainer.begin()
-    # A row is written before its checkpoint, so a crash in between leaves a row to drop.
-    run.truncate_history(trainer.state.epoch)
-
+    last = run.path / "last.pt"
+    _start(run, trainer)
     while trainer.state.epoch < trainer.config.epochs:
         # Train, and evaluate if the epoch was not cut short.
         if not trainer.run_epoch(stop=stop or _never, on_step=on_step or _ignore):
@@ -56,18 +54,61 @@ def finetune(
         row, is_best = trainer.end_epoch()
 
         # Log, then save: what last.pt says is always backed by a row and by a best.pt.
-        run.append_history(row)
+        run.append_history(row | _restart_mark(run, trainer, row))
         is_silent = bool(silenced_tasks(run.history()))
         if is_silent and trainer.config.on_silence == "guard":
             trainer.wake_guard()
         if is_best:
-            trainer.checkpoint(to_continue=False).save(best)
+            trainer.checkpoint(to_continue=False).save(run.path / "best.pt")
         trainer.checkpoint().save(last)
+        _keep_checkpoint(run, trainer)
         if on_progress:
             on_progress(row)
         if is_silent and trainer.config.on_silence == "stop":
             return "stopped"
     return "finished"
+
+
+def _start(run: RunFolder, trainer: Trainer) -> None:
+    """Continue where the run stopped, or where its parent was, or begin."""
+    last = run.path / "last.pt"
+    if last.exists():
+        trainer.load(Checkpoint.load(last), source=str(last))
+        _keep_checkpoint(run, trainer)  # a crash may have come between the two
+    elif parent := parent_of(trainer.config, run.path.parent):
+        run.write_history(take_over(trainer, *parent))
+    else:
+        trainer.begin()
+    # A row is written before its checkpoint, so a crash in between leaves a row to drop.
+    run.truncate_history(trainer.state.epoch)
+
+
+def _restart_mark(run: RunFolder, trainer: Trainer, row: dict[str, Any]) -> dict[str, Any]:
+    """Return what the first row after a restart says of it."""
+    if trainer.config.restart_from is None:
+        return {}
+    parent, _, epoch = trainer.config.restart_from.rpartition("@")
+    if row["epoch"] != int(epoch) + 1:
+        return {}
+    before = run.history()[-1]["strategy"]
+    return {"restart": {"from_run": parent, "from_epoch": int(epoch), "balance_before": before}}
+
+
+def _keep_checkpoint(run: RunFolder, trainer: Trainer) -> None:
+    """Keep ``last.pt`` as its epoch's checkpoint too, without a second copy where links work."""
+    state, config = trainer.state, trainer.config
+    kept = kept_epochs(state.epoch, config.epochs, config.keep_checkpoints)
+    if state.epoch in kept and not state.tally.n_batches:
+        path = checkpoint_path(run, state.epoch)
+        path.parent.mkdir(exist_ok=True)
+        temporary = path.with_name(f".{path.name}.tmp")
+        temporary.unlink(missing_ok=True)
+        try:
+            os.link(run.path / "last.pt", temporary)
+        except OSError:  # a disk without hard links
+            shutil.copyfile(run.path / "last.pt", temporary)
+        os.replace(temporary, path)
+    prune_checkpoints(run, kept)
 
 
 def _never() -> bool:

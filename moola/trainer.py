@@ -32,7 +32,7 @@ from moola.examples import Examples
 from moola.exceptions import CheckpointError, SchemaError
 from moola.losses import Constants, counted_entries, start_at_constants, task_losses
 from moola.model import JadeCompact
-from moola.optimizer import lr_factor, make_optimizer
+from moola.optimizer import load_optimizer, lr_factor, make_optimizer
 from moola.probe import N_PROBE_WINDOWS, probe_gradients
 from moola.shares import TaskGradients
 from moola.tally import EpochTally
@@ -60,7 +60,7 @@ class Trainer:
     """The model of one run with all that training needs and changes."""
 
     def __init__(self, config: FinetuneConfig, examples: Examples) -> None:
-        self.config = config
+        self.config, self.examples = config, examples
         self.device = resolve_device(config.device)
         use_one_thread(self.device)
         torch.manual_seed(config.seed)
@@ -90,9 +90,14 @@ class Trainer:
         self.clock = time.monotonic()
 
     @property
+    def n_steps_per_epoch(self) -> int:
+        """Batches that hold every training window once."""
+        return math.ceil(len(self.train_batch) / self.config.batch_size)
+
+    @property
     def n_steps(self) -> int:
         """Steps of the whole run."""
-        return self.config.epochs * math.ceil(len(self.train_batch) / self.config.batch_size)
+        return self.config.epochs * self.n_steps_per_epoch
 
     def begin(self) -> None:
         """Start a fresh run: pretrained encoder, heads at the constants, losses before training."""
@@ -119,7 +124,7 @@ class Trainer:
         """
         n = len(self.train_batch)
         order = np.random.default_rng([self.config.seed, epoch]).permutation(n)
-        parts = np.array_split(order, math.ceil(n / self.config.batch_size))
+        parts = np.array_split(order, self.n_steps_per_epoch)
         return [torch.from_numpy(part).to(self.device) for part in parts]
 
     def train_step(self, batch: Batch) -> None:
@@ -234,15 +239,19 @@ class Trainer:
             model=self.model.state_dict(), meta=meta, training=training if to_continue else None
         )
 
-    def load(self, checkpoint: Checkpoint, *, source: str) -> None:
-        """Continue where `checkpoint` was made, which may be the middle of an epoch."""
+    def load(self, checkpoint: Checkpoint, *, source: str, with_balancer: bool = True) -> None:
+        """Continue where `checkpoint` was made, which may be the middle of an epoch.
+
+        The learning rate and the decay are the run's own: a restart may have changed them.
+        """
         if checkpoint.training is None:
             raise CheckpointError(
                 f"A checkpoint to continue from holds more than weights ({source})."
             )
         load_weights(self.model, checkpoint.model, source=source)
-        self.optimizer.load_state_dict(checkpoint.training["optimizer"])
-        self.balancer.load_state_dict(checkpoint.training["balancer"])
+        load_optimizer(self.optimizer, checkpoint.training["optimizer"])
+        if with_balancer:
+            self.balancer.load_state_dict(checkpoint.training["balancer"])
         self.calibration = Calibration(**checkpoint.meta["calibration"])
         self.state = LoopState.from_dict(checkpoint.training["state"])
         restore_random_state(checkpoint.training["random"], self.masks, self.device)

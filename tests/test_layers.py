@@ -33,7 +33,7 @@ FLOORS = [
     ["floors", "calibration", "agreement", "judgement"],
     ["advice"],
     ["runs"],
-    ["evaluate", "launcher", "judging", "comparing"],
+    ["evaluate", "launcher", "judging", "comparing", "restarting", "run_process"],
     ["doctor", "diagnostics"],
     ["figures"],
     ["figures_agreement", "figures_bars"],
@@ -47,6 +47,7 @@ TORCH_FLOORS = [
     ["balancing", "probe", "predict"],
     ["validation"],
     ["trainer"],
+    ["handover"],
     ["train"],
     ["finetuning"],
 ]

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,28 +14,18 @@ from moola.device import AVAILABLE
 from moola.exceptions import CheckpointError, DeviceError, RunError, SchemaError
 from moola.model import JadeCompact
 from moola.predict import predict
-from moola.runs import RunFolder
 from moola.schema import TASKS
 from moola.train import finetune
 from moola.trainer import Trainer
 from moola.validation import mean_losses
 from tests.toy import toy_examples, toy_run
+from tests.training import after_steps, without_time
 
 ROW_KEYS = {
     "schema", "epoch", "step", "wall", "lr", "strategy", "raw", "weight", "boost", "loss_share",
     "grad_raw", "grad_share", "aligned_share", "cos_pairs", "val_raw", "skill", "log_sigma",
     "metrics",
 }  # fmt: skip
-
-
-def without_time(run: RunFolder) -> list[dict[str, Any]]:
-    return [{k: v for k, v in row.items() if k != "wall"} for row in run.history()]
-
-
-def after_steps(n: int) -> Callable[[], bool]:
-    """Return a stop signal that arrives after `n` steps."""
-    asked = iter(range(1_000_000))
-    return lambda: next(asked) >= n
 
 
 def test_leaves_a_row_per_epoch_and_both_checkpoints(tmp_path: Path) -> None:

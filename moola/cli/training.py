@@ -18,6 +18,7 @@ from moola.evaluate import evaluate_run, format_success
 from moola.exceptions import ConfigError
 from moola.judging import judge_run
 from moola.label_formats import dataset
+from moola.restarting import restart_config
 from moola.schema import TASK_NAMES
 from moola.silence import SilenceRules
 from moola.workspace import Workspace
@@ -32,8 +33,11 @@ def _add_finetune(verb: argparse.ArgumentParser) -> None:
     source.add_argument(
         "--resume", type=Path, metavar="RUN_FOLDER", help="continue a run with its own options"
     )
+    source.add_argument(
+        "--restart-from", metavar="RUN@EPOCH", help=options.config_help("restart_from")
+    )
     for item in fields(FinetuneConfig):
-        if item.name not in ("data", "release"):
+        if item.name not in ("data", "release", "restart_from"):
             _add_option(verb, item.name, item.default)
     verb.add_argument("--out", type=Path, metavar="DIR", help="where run folders go (default: "
                       "<workspace>/runs)")  # fmt: skip
@@ -42,10 +46,13 @@ def _add_finetune(verb: argparse.ArgumentParser) -> None:
 
 
 def _add_option(verb: argparse.ArgumentParser, name: str, default: Any) -> None:
-    """Add one option of `FinetuneConfig` with its own type, choices and help."""
+    """Add one option of `FinetuneConfig` with its own type, choices and help.
+
+    An option that is not given stays out of the namespace: a restart takes it from its parent.
+    """
     settings: dict[str, Any] = {
-        "default": default,
-        "help": f"{options.config_help(name)} (default: %(default)s)",
+        "default": argparse.SUPPRESS,
+        "help": f"{options.config_help(name)} (default: {default})",
     }
     kind = option_type(name)
     if kind is bool:
@@ -79,12 +86,23 @@ def _finetune(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]
 
 
 def _config(args: argparse.Namespace, workspace: Workspace) -> FinetuneConfig:
-    values = {item.name: getattr(args, item.name) for item in fields(FinetuneConfig)}
+    values = {f.name: getattr(args, f.name) for f in fields(FinetuneConfig) if f.name in args}
+    if args.restart_from:
+        return _restarted(values, workspace)
     for name in ("data", "pretrained_encoder"):  # a resumed run may start in another folder
-        values[name] = str(Path(values[name]).resolve()) if values[name] else None
+        values[name] = str(Path(values[name]).resolve()) if values.get(name) else None
     if args.release:
         values["release"] = str(_release_folder(args.release, workspace))
     return FinetuneConfig.from_dict(values)
+
+
+def _restarted(values: dict[str, Any], workspace: Workspace) -> FinetuneConfig:
+    """Return the parent's options with those that were given on the command line."""
+    name, _, epoch = values.pop("restart_from").rpartition("@")
+    if not epoch.isdecimal():
+        raise ConfigError(f"--restart-from should be RUN@EPOCH. Found {name or epoch!r}.")
+    given = {key: value for key, value in values.items() if value is not None}
+    return restart_config(runs.open_run(name, workspace.runs_dir), int(epoch), **given)
 
 
 def _release_folder(name: str, workspace: Workspace) -> Path:

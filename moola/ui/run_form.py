@@ -18,7 +18,11 @@ from moola.workspace import Workspace
 
 PRESETS = {"Quick look, 5 epochs": 5, "Full, 60 epochs": 60}
 MAIN = ("data", "release", "labels", "epochs", "device", "balance", "weights")
-OPTIONS = {option.name: option for option in fields(FinetuneConfig)}
+OPTIONS = {
+    option.name: option
+    for option in fields(FinetuneConfig)
+    if option.name != "restart_from"  # the Loss shares page fills it in
+}
 LABELS = {
     "data": "Train on",
     "labels": "Which windows",
