@@ -85,7 +85,7 @@ def collect(config: FinetuneConfig, *, store: LabelStore, bar_store: BarStore) -
             "Training needs labelled windows. Found none"
             + (f" (left out: {left_out}); label some, or choose --labels all." if left_out else ".")
         )
-    examples = _examples(gathered)
+    examples = examples_of(gathered)
     is_val = hold_out(examples.group, val_fraction=config.val_fraction, seed=config.seed)
     return replace(examples, is_val=is_val)
 
@@ -97,7 +97,7 @@ def windows(
     gathered = gather(data, labels, store=store, bar_store=bar_store)
     if not gathered.windows:
         raise SchemaError("There should be at least one window to predict. Found none.")
-    return _examples(gathered)
+    return examples_of(gathered)
 
 
 def summary(
@@ -229,8 +229,8 @@ def _groups(gathered: Gathered) -> NDArray[np.int64]:
     )
 
 
-def _examples(gathered: Gathered) -> Examples:
-    """Return all windows as examples, none held out yet."""
+def examples_of(gathered: Gathered) -> Examples:
+    """Return all gathered windows as examples, none held out yet."""
     windows = gathered.windows
     group = _groups(gathered)
     ohlc, features = _window_ohlc(gathered), _window_features(gathered)

@@ -30,7 +30,7 @@ EDGE_NOISE = (0.25, 0.5, 0.25)
 
 
 @dataclass(frozen=True, slots=True)
-class _Label:
+class EventLabel:
     """What an annotator said about an event: the same in every window that shows it."""
 
     start: int
@@ -51,7 +51,7 @@ def cut_windows(series: GeneratedSeries, *, seed: int) -> list[LabelRow] | None:
     for index, event in enumerate(series.events):
         if event_number == N_EVENTS:
             break
-        label = _label_of(rng, event)
+        label = noisy_label(rng, event)
         first, last = _room(series.events, index, n_bars=len(ohlc))
         n = n_looks[event_number]
         if group_size + n > MAX_GROUP:
@@ -71,14 +71,15 @@ def cut_windows(series: GeneratedSeries, *, seed: int) -> list[LabelRow] | None:
     return rows if event_number == N_EVENTS else None
 
 
-def _label_of(rng: np.random.Generator, event: Event) -> _Label:
+def noisy_label(rng: np.random.Generator, event: Event) -> EventLabel:
+    """Label an event as an annotator would: an edge one bar off, now and then another type."""
     start, end = event.start, event.end
     early_or_late = rng.choice([-1, 0, 1], p=EDGE_NOISE, size=2)
     if 2 <= (end + early_or_late[1]) - (start + early_or_late[0]) + 1 <= 23:
         start, end = start + int(early_or_late[0]), end + int(early_or_late[1])
     others: list[SpanType] = [name for name in SPAN_TYPES if name != event.type]
     kind = others[rng.integers(len(others))] if rng.random() < TYPE_NOISE else event.type
-    return _Label(start, end, kind)
+    return EventLabel(start, end, kind)
 
 
 def _room(events: list[Event], index: int, *, n_bars: int) -> tuple[int, int]:
@@ -90,7 +91,7 @@ def _room(events: list[Event], index: int, *, n_bars: int) -> tuple[int, int]:
 
 
 def _window_starts(
-    rng: np.random.Generator, label: _Label, room: tuple[int, int], n: int
+    rng: np.random.Generator, label: EventLabel, room: tuple[int, int], n: int
 ) -> list[int] | None:
     """Return the first bars of `n` different windows that show the label, in order."""
     length_bars = label.end - label.start + 1
@@ -121,7 +122,7 @@ def _recut_id(name: str, offset_bars: int) -> str:
 
 
 def _row(
-    ohlc: NDArray[np.float64], label: _Label, window_start: int, *, row: int, name: str
+    ohlc: NDArray[np.float64], label: EventLabel, window_start: int, *, row: int, name: str
 ) -> LabelRow:
     return LabelRow(
         row=row,

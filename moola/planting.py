@@ -18,7 +18,8 @@ SUB_STEPS = 16
 """Steps of the price inside a bar."""
 CHOP_PULL = 0.03
 """Share of the way back to the level of the last hour, per bar, outside of events."""
-_WARM_UP_BARS = 60  # no event before the volatility around it can be seen
+WARM_UP_BARS = 60
+"""No event before the volatility around it can be seen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,14 +27,18 @@ class Plan:
     """What is planted: how strong, how long, how often."""
 
     strength: float = 1.0
-    """Drift per bar of an 8-bar expansion in units of the bar's volatility; the drift goes with
-    1/sqrt(length), so that long and short expansions are equally hard to tell from noise."""
+    """Drift per bar of an 8-bar expansion in units of the bar's volatility."""
+    length_power: float = 0.5
+    """The drift goes with ``(8 / length) ** length_power``: at 0.5 long and short expansions are
+    equally hard to tell from noise, at 0 every bar of them moves alike."""
     lengths_bars: tuple[int, int] = (2, 23)
     median_length_bars: float = 7.0
     type_shares: tuple[float, float, float] = (0.45, 0.35, 0.20)
     pre_bars: tuple[int, int] = (8, 29)
+    gap_bars: int = 40
+    """Least number of bars between an expansion and the next one's pre-phase."""
     quiet_bars: float = 90.0
-    """Mean number of bars between an expansion and the next one's pre-phase, beyond 40."""
+    """Mean number of bars between them beyond the least."""
     decoys_per_window: float = 1.2
 
 
@@ -70,9 +75,9 @@ def plan_events(rng: np.random.Generator, session: NDArray, plan: Plan) -> list[
     """Place events one after another, each with its pre-phase inside one session."""
     events: list[Event] = []
     kinds = _draw_types(rng, plan)
-    cursor = _WARM_UP_BARS
+    cursor = WARM_UP_BARS
     while True:
-        pre_start = cursor + 40 + int(rng.exponential(plan.quiet_bars))
+        pre_start = cursor + plan.gap_bars + int(rng.exponential(plan.quiet_bars))
         start = pre_start + int(rng.integers(plan.pre_bars[0], plan.pre_bars[1] + 1)) - 1
         end = start + _draw_length(rng, plan) - 1
         if end + 1 >= len(session):
@@ -109,9 +114,9 @@ def empty_shape(n_bars: int) -> Shape:
     )
 
 
-def plant(rng: np.random.Generator, shape: Shape, event: Event, strength: float) -> None:
+def plant(rng: np.random.Generator, shape: Shape, event: Event, plan: Plan) -> None:
     """Write one event into the shape: pre-phase up to the middle of its first bar, then surge."""
-    s, e, sign = event.start, event.end, event.sign
+    s, e, sign, strength = event.start, event.end, event.sign, plan.strength
     pre = slice(event.pre_start * SUB_STEPS, s * SUB_STEPS + SUB_STEPS // 2)
     drift = shape.drift.reshape(-1)
     shape.pull[event.pre_start : e + 1] = 0.0
@@ -129,15 +134,17 @@ def plant(rng: np.random.Generator, shape: Shape, event: Event, strength: float)
         )
     else:
         drift[pre] -= sign * strength * rng.uniform(0.3, 0.55)
-    _surge(rng, shape, slice(pre.stop, (e + 1) * SUB_STEPS), sign * strength)
+    _surge(rng, shape, slice(pre.stop, (e + 1) * SUB_STEPS), sign * strength, plan.length_power)
     shape.scale[s + 1 : e + 1] *= rng.uniform(1.1, 1.4)
 
 
-def _surge(rng: np.random.Generator, shape: Shape, steps: slice, strength: float) -> None:
+def _surge(
+    rng: np.random.Generator, shape: Shape, steps: slice, strength: float, length_power: float
+) -> None:
     """Add a hump of drift over `steps` (sub-steps counted from the first bar)."""
     n = steps.stop - steps.start
     hump = 0.6 + 0.8 * np.sin(np.pi * (np.arange(n) + 0.5) / n)
-    per_bar = strength * rng.uniform(0.7, 1.4) * np.sqrt(8 * SUB_STEPS / n)
+    per_bar = strength * rng.uniform(0.7, 1.4) * (8 * SUB_STEPS / n) ** length_power
     shape.drift.reshape(-1)[steps] += per_bar * hump / hump.mean()
 
 
@@ -165,5 +172,5 @@ def plant_decoys(
             shape.drift[bars] += sign * rng.uniform(0.1, 0.3)
         else:  # half an expansion
             steps = slice(bars.start * SUB_STEPS, bars.stop * SUB_STEPS)
-            _surge(rng, shape, steps, sign * plan.strength / 2)
+            _surge(rng, shape, steps, sign * plan.strength / 2, plan.length_power)
         free[bars] = False

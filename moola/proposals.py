@@ -129,7 +129,7 @@ def propose_spans(
     ohlc = np.ascontiguousarray(ohlc, np.float64)
     if ohlc.ndim != 2 or ohlc.shape[1] != 4:
         raise SchemaError(f"Bars should have shape (N, 4). Found {ohlc.shape}.")
-    run_start = _run_starts(len(ohlc), timestamps, params.gap_bars)
+    run_start = run_starts(len(ohlc), timestamps, params.gap_bars)
     atr = _average_true_range(ohlc, run_start, params.atr_bars)
     limits = _Limits(**{name: getattr(params, name) for name in _Limits._fields})
     end, sign, score = _best_moves(ohlc, atr, run_start, limits)
@@ -172,11 +172,11 @@ def average_true_range(
 
     Given times, the true range of a bar after a pause does not reach across it.
     """
-    run_start = _run_starts(len(ohlc), timestamps, gap_bars)
+    run_start = run_starts(len(ohlc), timestamps, gap_bars)
     return _average_true_range(np.ascontiguousarray(ohlc, np.float64), run_start, atr_bars)
 
 
-def _run_starts(n_bars: int, timestamps: Any, gap_bars: float) -> NDArray[np.int64]:
+def run_starts(n_bars: int, timestamps: Any, gap_bars: float) -> NDArray[np.int64]:
     """Return (N,) the first bar of the unbroken run that each bar belongs to."""
     if timestamps is None or n_bars < 2:
         return np.zeros(n_bars, np.int64)

@@ -66,7 +66,7 @@ def generate_bars(
     events = plan_events(rng, session, plan)
     shape = empty_shape(n_bars)
     for event in events:
-        plant(rng, shape, event, plan.strength)
+        plant(rng, shape, event, plan)
     plant_decoys(rng, shape, events, plan)
 
     noise = rng.standard_normal((n_bars, SUB_STEPS))
