@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import platform
-import traceback
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -18,19 +17,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from moola import __version__, collect, evaluate, launcher
+from moola import __version__, collect, evaluate
 from moola.bars import BarStore
+from moola.carrying import carry
 from moola.config import FinetuneConfig, LabelChoice
 from moola.device import resolve_device
 from moola.examples import Examples
-from moola.exceptions import MoolaError, RunError
+from moola.exceptions import RunError
 from moola.model import JadeCompact
 from moola.predict import predict as predict_windows
 from moola.predict import predict_run, write_predictions
 from moola.releases import release_id
 from moola.restarting import parent_of
-from moola.run_process import Heartbeat, log_to, reason_of, stop_on_signals
-from moola.runs import EXAMPLES_FILE, RunFolder, create_run, now_iso
+from moola.run_process import Heartbeat
+from moola.runs import EXAMPLES_FILE, RunFolder, create_run
 from moola.schema import SPAN_TYPES
 from moola.silence import silenced_tasks
 from moola.splits import check_no_leak
@@ -68,38 +68,12 @@ def carry_out(
     """Wait for the turn, train or continue `run`, and write predictions and success table.
 
     Returns the final state, ``finished`` or ``stopped``. SIGTERM and Ctrl-C end the running step,
-    write a checkpoint and stop. Every other end is written down as ``failed`` with its reason and
-    raised again.
+    write a checkpoint and stop (`moola.carrying`).
     """
-    with (
-        log_to(run),
-        stop_on_signals() as stopped,
-        launcher.training_turn(run, stopped=stopped) as has_turn,
-    ):
-        if not has_turn:
-            run.write_status(state="stopped", message="Stopped while waiting for its turn.")
-            return "stopped"
-        return _train(run, workspace, stopped=stopped, on_progress=on_progress)
-
-
-def _train(
-    run: RunFolder,
-    workspace: Workspace,
-    *,
-    stopped: Callable[[], bool],
-    on_progress: Callable[[dict[str, Any]], None] | None,
-) -> str:
-    run.claim("running", started_at=now_iso(), ended_at=None, message="")
-    try:
-        state = _run_steps(run, workspace, stopped=stopped, on_progress=on_progress)
-    except BaseException as error:
-        run.write_status(state="failed", message=reason_of(error), ended_at=now_iso())
-        if not isinstance(error, MoolaError):
-            log.error("%s", traceback.format_exc())
-        raise
-    run.write_status(state=state, ended_at=now_iso())
-    log.info("%s", state)
-    return state
+    return carry(
+        run,
+        lambda stopped: _run_steps(run, workspace, stopped=stopped, on_progress=on_progress),
+    )
 
 
 def _run_steps(

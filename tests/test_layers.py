@@ -34,7 +34,7 @@ FLOORS = [
     ["advice"],
     ["runs"],
     ["evaluate", "launcher", "judging", "comparing", "restarting", "run_process"],
-    ["doctor", "diagnostics"],
+    ["doctor", "diagnostics", "carrying"],
     ["figures"],
     ["figures_agreement", "figures_bars"],
     ["desk"],
