@@ -34,6 +34,8 @@ OUTCOME_HELP: dict[Outcome, str] = {
 MISSED_BARS = WINDOW_LENGTH
 """Error of a window where only one of label and prediction has a span: worse than any edge."""
 
+EDGE_COLUMNS = ("start_prob", "end_prob")
+"""Per bar: the posterior of the span's first and of its last bar."""
 DEFAULT_S_PER_WINDOW = 0.003
 """Seconds a training window takes per epoch on one CPU core, until a run on this machine says."""
 
@@ -66,6 +68,8 @@ class Curves:
 
     binary_prob: Floats | None  # (105,)
     countdown_bars: Floats | None  # (105,)
+    start_prob: Floats | None = None  # (105,) posterior of the first bar
+    end_prob: Floats | None = None  # (105,) posterior of the last bar
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +100,9 @@ def curves_by_window(predictions: pd.DataFrame) -> dict[str, Curves]:
     """Return the per-bar predictions of every window, in the order of the bars."""
     table = predictions.sort_values(by=["window_uid", "bar"])
     uids = table["window_uid"].to_numpy(str)[::WINDOW_LENGTH]
-    columns = (_per_bar(table, name) for name in ("binary_prob", "countdown_bars"))
+    # A run made before there were posteriors of the edges lacks their columns.
+    names = ("binary_prob", "countdown_bars", *(n for n in EDGE_COLUMNS if n in table))
+    columns = (_per_bar(table, name) for name in names)
     return {str(uid): Curves(*values) for uid, *values in zip(uids, *columns, strict=True)}
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from moola.ui import components, results, run_parts, state
+from moola.ui import components, run_parts, state
+from moola.ui.review import chart, errors, quality, success, windows
+from moola.ui.review import result as results
 
 workspace = state.workspace()
 components.heading(
@@ -21,13 +23,19 @@ with st.sidebar:
     run = run_parts.choose(found, key="review_run")
 
 with components.problems():
-    results.success_table(run)
+    success.table(run)
+view = results.choose_view()
 with components.problems():
     result = results.load(run)
     names = results.names_of(workspace)
-    with st.sidebar:
-        window_uid = results.choose_window(results.filtered(result.errors), names)
-        results.disagreement_link(run, result)
-    if window_uid:
-        results.window(workspace, result, window_uid, names)
-    results.summary_figures(result)
+    if view == results.WINDOWS:
+        with st.sidebar:
+            others = results.choose_others(run, found)
+            window_uid = windows.choose(windows.listed(result, others), names)
+            windows.disagreement_link(run, result)
+        if window_uid:
+            chart.draw(workspace, result, window_uid, names, others)
+    elif view == results.CALIBRATION:
+        quality.draw(result)
+    else:
+        errors.draw(workspace, result)

@@ -35,8 +35,9 @@ FLOORS = [
     ["runs"],
     ["evaluate", "launcher", "judging", "comparing", "restarting", "run_process"],
     ["doctor", "diagnostics", "carrying"],
-    ["figures"],
-    ["figures_agreement", "figures_bars"],
+    ["figures", "review_tables"],
+    ["review_curves"],
+    ["figures_agreement", "figures_bars", "figures_detection"],
     ["desk"],
 ]
 TORCH_FLOORS = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from moola import diagnostics
 from moola.diagnostics import Curves, WindowError
 from moola.examples import NO_SPAN, Examples
 from moola.exceptions import MoolaError, RunError
+from moola.review_tables import Reading, readings
 from moola.runs import RunFolder, list_runs
 from moola.schema import WINDOW_LENGTH
 
@@ -23,8 +24,18 @@ class RunResult:
     """A finished run's examples and predictions, and how they compare."""
 
     examples: Examples
-    errors: list[WindowError]  # worst first
+    rows: list[Reading]  # worst first
     curves: dict[str, Curves]
+
+    @cached_property
+    def errors(self) -> list[WindowError]:
+        """Label and prediction of every window, worst first."""
+        return [row.error for row in self.rows]
+
+    @cached_property
+    def by_uid(self) -> dict[str, Reading]:
+        """What the run says of each window, by its id."""
+        return {row.window_uid: row for row in self.rows}
 
     def disagreements(self) -> dict[str, int]:
         """Return the error in bars of every window that the run reads otherwise."""
@@ -40,15 +51,15 @@ def run_result(run: RunFolder) -> RunResult | None:
     return _run_result(run.path, written_ns)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def _run_result(folder: Path, written_ns: int) -> RunResult | None:
     run = RunFolder(folder)
     examples, predictions = run.examples(), run.predictions()
     if predictions is None:
         return None
     try:
-        errors = diagnostics.window_errors(examples, predictions)
-        return RunResult(examples, errors, diagnostics.curves_by_window(predictions))
+        rows = readings(examples, predictions)
+        return RunResult(examples, rows, diagnostics.curves_by_window(predictions))
     except (KeyError, ValueError, TypeError) as error:
         raise RunError(
             f"Run {run.id}: {PREDICTIONS} should hold {WINDOW_LENGTH} bars of every window "
@@ -78,7 +89,7 @@ def overlay(result: RunResult | None, window_uid: str) -> Mapping[str, Any] | No
     """Return the decoded span and the per-bar heads of one window; None if the run knows it not."""
     if result is None or window_uid not in result.curves:
         return None
-    error = next(found for found in result.errors if found.window_uid == window_uid)
+    error = result.by_uid[window_uid].error
     curves, has_span = result.curves[window_uid], error.predicted_start != NO_SPAN
     return {
         "start": error.predicted_start if has_span else None,

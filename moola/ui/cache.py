@@ -11,7 +11,7 @@ from moola import bars as bar_files
 from moola import collect, launcher, ruling
 from moola.desk import Desk
 from moola.desk.bars import SeriesBars, series_bars
-from moola.store import LOCAL, LabelStore, Series, WindowRow
+from moola.store import LOCAL, LabelStore, Series, WindowRow, WindowView
 from moola.workspace import Workspace
 
 
@@ -36,6 +36,16 @@ def window_rows(url: str) -> list[WindowRow]:
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _window_rows(url: str, version: int) -> list[WindowRow]:
     return store(url).windows()
+
+
+def standing_views(url: str) -> list[WindowView]:
+    """Return the one label of every window; read anew only after somebody has written."""
+    return _standing_views(url, store(url).version())
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _standing_views(url: str, version: int) -> list[WindowView]:
+    return store(url).standing_views()
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

@@ -2,10 +2,11 @@
 // the chart draws `data` and sends events; what the reader drags is shown at once and corrected by
 // the answer. The pure part is in span_geometry.js.
 //
-// data = {id, rev, ack, label, bars: {o,h,l,c}, times: [s]|null, tick, colors: {binary, countdown},
+// data = {id, rev, ack, label, bars: {o,h,l,c}, times: [s]|null, tick, colors: {binary, countdown, edge},
 //         spans: [{key, start, end, type, draft}], active: key|null, refs: [{start, end, name}],
-//         lanes: [{name, color, note, spans: [{start, end, name}]}] one a person, above the prices,
-//         cut: [{start, end}], panes: [{name, kind, values, target, y0, y1, line}],
+//         lanes: [{name, color, note, dash, spans: [{start, end, name}]}] one a person or a run, above
+//         the prices, cut: [{start, end}],
+//         panes: [{name, kind, values, target, y0, y1, line, others: [{values, color, dash}]}],
 //         editable, adding}
 // events: edit {id, rev, op, key|null, start, end}, pick {id, key}
 import * as geometry from "./span_geometry.js";
@@ -112,6 +113,7 @@ class SpanChart {
     svg.replaceChildren();
     this.host.style.setProperty("--binary", data.colors.binary);
     this.host.style.setProperty("--countdown", data.colors.countdown);
+    this.host.style.setProperty("--edge", data.colors.edge);
     this.drawAxes();
     this.under = add(svg, "g");
     this.drawCandles();
@@ -188,6 +190,10 @@ class SpanChart {
       for (const v of [pane.y1, pane.y0]) add(group, "text", { class: "scale", x: box.plotWidth + 6, y: y(v) + 4 }, v);
       const area = add(group, "path", { class: "area" });
       const target = add(group, "path", { class: "target" });
+      for (const other of pane.others) {
+        const d = geometry.curvePath(other.values, box.barWidth, y);
+        add(group, "path", { class: "another", d, style: `stroke: ${other.color}; stroke-dasharray: ${other.dash}` });
+      }
       const curve = add(group, "path", { class: "curve" });
       return { pane, y, value, area, target, curve };
     });
@@ -232,7 +238,9 @@ class SpanChart {
       const left = span.start * box.barWidth, right = (span.end + 1) * box.barWidth;
       const bottom = box.priceTop + box.priceHeight;
       add(group, "rect", { class: "wash", x: left, y, width: right - left, height: bottom - y });
-      for (const x of [left, right]) add(group, "line", { class: "edge", x1: x, x2: x, y1: y, y2: bottom });
+      for (const x of [left, right]) {
+        add(group, "line", { class: "edge", x1: x, x2: x, y1: y, y2: bottom, style: `stroke-dasharray: ${lane.dash}` });
+      }
       const bar = add(group, "rect", { class: "span", x: left, y: y - 5, width: right - left, height: 10, rx: 3 });
       add(bar, "title", {}, `${lane.name}: ${geometry.spanText(span)}, ${span.name}`);
       const room = geometry.roomAfter(lane.spans, span, box.barWidth, box.plotWidth) - 10;
@@ -262,7 +270,7 @@ class SpanChart {
   drawCurve({ pane, y, area, target, curve }) {
     const { box, data, nBars } = this;
     const live = data.spans.filter((s) => s.key !== data.active).concat(this.span ?? []);
-    const isMask = pane.kind === "binary";
+    const isMask = pane.kind !== "countdown";
     const path = (values, stepped) => (stepped ? geometry.stepPath : geometry.curvePath)(values, box.barWidth, y);
     if (pane.values) {
       set(curve, { d: path(pane.values, false) });

@@ -61,6 +61,15 @@ class Outline:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Curve:
+    """The same head of another run, thin and dashed beside the pane's own curve."""
+
+    values: Sequence[float | None]
+    color: str
+    dash: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Lane:
     """What one person says of the window, in a lane above the prices; a note if he drew nothing."""
 
@@ -68,6 +77,8 @@ class Lane:
     color: str
     spans: tuple[Outline, ...] = ()
     note: str = ""
+    dash: str = "4 3"
+    """Dashes of its edges through the prices, as SVG writes them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,12 +86,13 @@ class Pane:
     """A strip below the candles; without `values` it shows the target of the drawn spans."""
 
     name: str
-    kind: Literal["binary", "countdown"]
+    kind: Literal["binary", "countdown", "start", "end"]
     y0: float
     y1: float
-    line: float
+    line: float | None
     values: Sequence[float | None] | None = None
     target: Sequence[float] | None = None
+    others: tuple[Curve, ...] = ()
 
 
 BINARY_TARGET = Pane(name="Binary target", kind="binary", y0=0, y1=1, line=0.5)
@@ -110,7 +122,11 @@ class ChartData:
     rev: int = 0
     ack: str | None = None
     colors: dict[str, str] = field(
-        default_factory=lambda: {name: TASK_COLORS[name] for name in ("binary", "countdown")}
+        default_factory=lambda: {
+            "binary": TASK_COLORS["binary"],
+            "countdown": TASK_COLORS["countdown"],
+            "edge": TASK_COLORS["ptr"],
+        }
     )
 
 

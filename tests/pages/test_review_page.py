@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pandas as pd
 import pytest
 
@@ -36,7 +38,7 @@ def test_the_list_holds_held_out_windows_worst_first(
     open_page: OpenPage, sample: Workspace, run: RunFolder
 ) -> None:
     app = open_page(sample, "review")
-    listed = component_data(app, "rows", label="Windows of the run, worst first")["rows"]
+    listed = component_data(app, "rows", label="Windows of the run")["rows"]
     examples = run.examples()
     assert all(examples.is_val[row_of(examples, row["id"])] for row in listed)
     assert listed[0]["detail"].startswith("missed")
@@ -72,6 +74,58 @@ def test_a_run_without_per_bar_heads_has_no_panes(
     app = open_page(sample, "review")
     assert not app.exception
     assert component_data(app, "bars")["panes"] == []
+
+
+def test_posteriors_of_both_edges_have_panes_where_a_run_has_them(
+    open_page: OpenPage, sample: Workspace, run: RunFolder
+) -> None:
+    path = run.path / "predictions.parquet"
+    table = pd.read_parquet(path)
+    near = (table["bar"] - table["start"]).abs() <= 1
+    table.assign(start_prob=near * 0.2, end_prob=(table["bar"] == table["end"]) * 0.9).to_parquet(
+        path, index=False
+    )
+    app = open_page(sample, "review")
+    app.button(key="review_next").click().run()
+    chart = component_data(app, "bars")
+    examples = run.examples()
+    start = int(examples.start[row_of(examples, chart["id"])])
+    assert [pane["kind"] for pane in chart["panes"]] == ["binary", "start", "end", "countdown"]
+    pane = chart["panes"][1]
+    assert (pane["target"].index(1), sum(pane["target"])) == (start, 1)
+    assert [chart["panes"][i]["y1"] for i in (1, 2)] == [0.25, 1.0]
+
+
+def test_other_runs_lie_over_the_window_each_in_a_lane_of_its_own(
+    open_page: OpenPage, sample: Workspace, run: RunFolder
+) -> None:
+    other = sample.runs_dir / "20200101-000000-other"
+    shutil.copytree(run.path, other)
+    path = other / "predictions.parquet"
+    table = pd.read_parquet(path)
+    table.assign(start=table["start"] + 1).to_parquet(path, index=False)
+    app = open_page(sample, "review", run=run.id)
+    app.multiselect(key="review_others").set_value([other.name]).run()
+    app.selectbox(key="review_sort").select("runs").run()
+    assert not app.exception
+    listed = component_data(app, "rows", label="Windows of the run")["rows"]
+    assert "1 bar" in listed[1]["detail"]  # the first is the one that only the other sees
+    app.button(key="review_next").click().run()
+    chart = component_data(app, "bars")
+    (lane,) = chart["lanes"]
+    assert (lane["name"], lane["spans"][0]["start"]) == ("A", chart["refs"][0]["start"] + 1)
+    assert len(chart["panes"][0]["others"]) == 1
+    assert "<b>A</b> other" in shown_text(app)
+
+
+@pytest.mark.parametrize(("view", "n_figures"), [("Windows", 0), ("Calibration", 4), ("Errors", 7)])
+def test_only_the_chosen_view_is_drawn(
+    open_page: OpenPage, sample: Workspace, view: str, n_figures: int
+) -> None:
+    app = open_page(sample, "review")
+    app.segmented_control(key="review_view").set_value(view).run()
+    assert not app.exception
+    assert len(app.get("plotly_chart")) == n_figures
 
 
 def test_all_windows_can_be_listed(open_page: OpenPage, sample: Workspace, run: RunFolder) -> None:

@@ -1,0 +1,89 @@
+"""The Review page's calibration view: is the run as sure as it is right?"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from moola import figures_detection, floors, review_curves
+from moola.desk.overlay import RunResult
+from moola.exceptions import SchemaError
+from moola.metrics import score
+from moola.review_tables import Reading
+from moola.ui import components
+from moola.ui.review.result import held_out
+
+WANTED = (0.6, 0.7, 0.8, 0.9)
+
+
+def draw(result: RunResult) -> None:
+    """Draw reliability of spans and bars, what abstaining wins, and hits by tolerance."""
+    rows = held_out(result)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        components.chart(
+            figures_detection.reliability(
+                review_curves.span_reliability(rows),
+                title="Confidence of the span",
+                stated="stated confidence",
+                true="both edges within 3 bars",
+            ),
+            key="review_reliability",
+        )
+    with right:
+        inside = dict(zip(result.examples.window_uid.tolist(), result.examples.inside, strict=True))
+        components.chart(
+            figures_detection.reliability(
+                review_curves.edge_reliability(rows, result.curves, inside),
+                title=f"Bars within {review_curves.NEAR_BARS} of an edge",
+                stated="stated probability of being inside",
+                true="bars labelled inside",
+            ),
+            key="review_edges",
+        )
+    left, right = st.columns(2, gap="medium")
+    with left:
+        _abstaining(rows)
+    with right:
+        curves = {
+            "both edges": review_curves.tolerance_curve(rows),
+            "start": review_curves.tolerance_curve(rows, edges="start"),
+        }
+        components.chart(
+            figures_detection.tolerance(curves, _floors(result)), key="review_tolerance"
+        )
+
+
+def _abstaining(rows: list[Reading]) -> None:
+    wanted = st.segmented_control(
+        "Speak only where hits reach",
+        list(WANTED),
+        default=0.8,
+        format_func=lambda share: f"{share:.0%}",
+        key="review_wanted",
+        required=True,
+        persist_state="session",
+    )
+    chosen = review_curves.abstention(rows, wanted=wanted)
+    points = review_curves.risk_coverage(rows)
+    components.chart(figures_detection.risk_coverage(points, chosen), key="review_coverage")
+    if chosen is None:
+        st.caption(f"No confidence keeps ten windows of which {wanted:.0%} are hits.")
+        return
+    low = "" if chosen.low is None else f", at least {chosen.low:.0%} with 95% confidence"
+    st.caption(
+        f"Above a confidence of **{chosen.threshold:.2f}** it speaks of {chosen.coverage:.0%} of "
+        f"the windows and hits {chosen.share:.0%} of them{low}. The threshold was chosen on these "
+        "very windows, which flatters it a little."
+    )
+
+
+def _floors(result: RunResult) -> dict[str, float]:
+    """Return the best constant's hits on the same windows; none where there was no training."""
+    examples = result.examples
+    try:
+        constants = floors.fit_constants(examples.take(~examples.is_val))
+    except SchemaError:
+        return {}
+    val = examples.take(examples.is_val)
+    found = score(val, constants.predict(len(val)))
+    return {"both edges": found["hit_at_3"].value, "start": found["start_at_3"].value}
