@@ -27,6 +27,7 @@ from moola.exceptions import RunError
 from moola.model import JadeCompact
 from moola.predict import predict as predict_windows
 from moola.predict import predict_run, write_predictions
+from moola.pretrained import check_not_seen
 from moola.releases import release_id
 from moola.restarting import parent_of
 from moola.run_process import Heartbeat
@@ -54,6 +55,8 @@ def prepare(
     if config.pretrained_encoder:
         JadeCompact.from_pretrained(config.pretrained_encoder)
     examples = _first_examples(config, workspace, runs_dir)
+    if config.pretrained_encoder:
+        check_not_seen(Path(config.pretrained_encoder), examples)
     run = create_run(runs_dir, config, name=name)
     examples.save(run.path / EXAMPLES_FILE)
     return run
@@ -126,6 +129,8 @@ def _examples(run: RunFolder, config: FinetuneConfig, workspace: Workspace) -> E
         examples = _first_examples(config, workspace, run.path.parent)
         examples.save(run.path / EXAMPLES_FILE)
     check_no_leak(examples.series_id, examples.bar_start, examples.ohlc, examples.is_val)
+    if config.pretrained_encoder:
+        check_not_seen(Path(config.pretrained_encoder), examples)
     return examples
 
 

@@ -55,7 +55,7 @@ def launch(run: RunFolder, workspace: Workspace) -> int:
 
     Output goes to a file, never to a pipe: a full pipe would stop the training.
     """
-    command = [sys.executable, "-m", "moola", "finetune", "--resume", str(run.path.resolve())]
+    command = [sys.executable, "-m", "moola", run.kind, "--resume", str(run.path.resolve())]
     command += ["--workspace", str(workspace.root.resolve())]
     with (run.path / "log.txt").open("ab") as log:
         process = subprocess.Popen(
@@ -147,7 +147,7 @@ def training_turn(run: RunFolder, *, stopped: Callable[[], bool]) -> Iterator[bo
 
 
 def _is_first(run: RunFolder) -> bool:
-    waiting = [r.id for r in list_runs(run.path.parent) if r.status().state == "queued"]
+    waiting = [r.id for r in list_runs(run.path.parent, None) if r.status().state == "queued"]
     return run.id <= min(waiting, default=run.id)
 
 

@@ -1,6 +1,6 @@
 """Windows around planted expansions, as examples to train or test on: one window an event.
 
-``generated_examples(1000, plan=BENCHMARK_PLAN, seed=0)`` makes the bars too; ``planted_examples``
+``generated_examples(1000, plan=BENCHMARK_PLAN, seed=0)`` makes the bars too; ``planted_windows``
 plants into bars that are there, such as the user's own unlabelled ones.
 """
 
@@ -47,10 +47,10 @@ def generated_examples(n_windows: int, *, plan: Plan, seed: int, noisy: bool) ->
     return examples_of(Gathered(tuple(windows[:n_windows]), lambda _: ohlc, {}))
 
 
-def planted_examples(
+def planted_windows(
     series: Sequence[Bars], *, plan: Plan, rng: np.random.Generator, noisy: bool = False
-) -> Examples:
-    """Plant events into all of `series` and return one window an event."""
+) -> Gathered:
+    """Plant events into all of `series`, each of another name, and return one window an event."""
     windows: list[LabelledWindow] = []
     ohlc_of: dict[str, NDArray[np.float64]] = {}
     for bars in series:
@@ -60,7 +60,7 @@ def planted_examples(
         windows += event_windows(
             bars.series_id, planted.events, len(planted.ohlc), rng=rng, noisy=noisy
         )
-    return examples_of(Gathered(tuple(windows), ohlc_of.__getitem__, {}))
+    return Gathered(tuple(windows), ohlc_of.__getitem__, {})
 
 
 def event_windows(

@@ -20,10 +20,11 @@ import json
 import os
 import re
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 import pandas as pd
 import psutil
@@ -39,6 +40,19 @@ LIVE_STATES: tuple[RunState, ...] = ("queued", "running")
 HISTORY_SCHEMA = 1
 EXAMPLES_FILE = "dataset.npz"
 START_GRACE_S = 30.0
+
+
+class RunConfig(Protocol):
+    """Options of a run of any kind."""
+
+    @property
+    def epochs(self) -> int:
+        """Units of work that the run is planned for."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the options as a JSON object."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +112,11 @@ class RunFolder:
         except ValueError:
             return None
 
+    @property
+    def kind(self) -> str:
+        """What the run does, which is the verb that carries it; old runs fine-tune."""
+        return self._json("config.json").get("kind", "finetune")
+
     def config(self) -> FinetuneConfig:
         """Return the options the run was started with."""
         return FinetuneConfig.from_dict(self._json("config.json").get("config", {}))
@@ -106,9 +125,12 @@ class RunFolder:
         """Return what was found out at the start: device, data hash, counts, versions."""
         return self._json("config.json").get("resolved", {})
 
-    def save_config(self, config: FinetuneConfig, resolved: dict[str, Any]) -> None:
+    def save_config(
+        self, config: RunConfig, resolved: dict[str, Any], *, kind: str = "finetune"
+    ) -> None:
         """Write ``config.json``."""
-        write_json(self.path / "config.json", {"config": config.to_dict(), "resolved": resolved})
+        value = {"kind": kind, "config": config.to_dict(), "resolved": resolved}
+        write_json(self.path / "config.json", value)
 
     def examples(self) -> Examples:
         """Return the examples the run trains on."""
@@ -249,14 +271,17 @@ def _damage(run_id: str, error: Exception) -> str:
     return f"{reason} The folder {run_id} can be deleted by hand."
 
 
-def create_run(runs_dir: Path, config: FinetuneConfig, *, name: str | None = None) -> RunFolder:
+def create_run(
+    runs_dir: Path, config: RunConfig, *, name: str | None = None, kind: str = "finetune"
+) -> RunFolder:
     """Make the folder of a new, queued run; its name starts with the local time."""
-    label = re.sub(r"[^A-Za-z0-9._-]+", "-", name or config.balance).strip("-") or "run"
+    name = name or (config.balance if isinstance(config, FinetuneConfig) else kind)
+    label = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-") or "run"
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
         run = RunFolder(_free_folder(runs_dir, f"{stamp}-{label}"))
-        run.save_config(config, {})
+        run.save_config(config, {}, kind=kind)
         run.write_status(state="queued", epoch=0, epochs=config.epochs)
     except OSError as error:
         message = f"Run folders should be writable below {runs_dir}. Found: {error}."
@@ -283,9 +308,17 @@ def open_run(name: str | Path, runs_dir: Path) -> RunFolder:
     raise RunError(f"{name} should be a run folder with a config.json. {found} in {runs_dir}.")
 
 
-def list_runs(runs_dir: Path) -> list[RunFolder]:
-    """Return the runs below `runs_dir`, newest first."""
+def list_runs(runs_dir: Path, kinds: Collection[str] | None = ("finetune",)) -> list[RunFolder]:
+    """Return the runs of some kinds (None: of any) below `runs_dir`, newest first."""
     if not runs_dir.is_dir():
         return []
     folders = [path for path in runs_dir.iterdir() if path.is_dir()]
-    return [RunFolder(path) for path in sorted(folders, key=lambda p: p.name, reverse=True)]
+    runs = [RunFolder(path) for path in sorted(folders, key=lambda p: p.name, reverse=True)]
+    return [run for run in runs if kinds is None or _kind_of(run) in kinds]
+
+
+def _kind_of(run: RunFolder) -> str:
+    try:
+        return run.kind
+    except RunError:  # a damaged folder should be seen
+        return "finetune"

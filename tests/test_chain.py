@@ -105,6 +105,26 @@ def test_the_command_of_the_source_notes_runs_as_written(sample: Workspace) -> N
 
 
 @pytest.mark.slow
+def test_the_full_command_of_the_source_notes_finds_the_pretrained_encoder(
+    sample: Workspace,
+) -> None:
+    pretrained = moola(
+        sample.root, "pretrain", "--method", "mae", "--windows", "60", "--epochs", "1",
+        "--device", "cpu",
+    )  # fmt: skip
+    assert pretrained["state"] == "finished"
+    trained = moola(
+        sample.root, "finetune", "--data", sample.label_file, "--pretrained-encoder",
+        "artifacts/jade_pretrain/checkpoint_best.pt", "--freeze-encoder", "--epochs", "1",
+        "--batch-size", "29", "--device", "cpu", "--use-expansion-heads",
+    )  # fmt: skip
+    run = RunFolder(Path(trained["folder"]))
+    assert run.config().pretrained_encoder == pretrained["encoder"]
+    resumed = moola(sample.root, "pretrain", "--resume", pretrained["run"])
+    assert resumed["state"] == "finished", "a finished run has nothing left to do"
+
+
+@pytest.mark.slow
 def test_store_and_label_file_of_the_sample_are_the_same_data(sample: Workspace) -> None:
     runs = [
         RunFolder(Path(moola(sample.root, "finetune", *source, "--epochs", "1")["folder"]))
@@ -132,6 +152,8 @@ BAD_CALLS: list[tuple[list[str], str]] = [
     (["finetune", "--store"], "Training needs labelled windows"),
     (["finetune", "--store", "--epochs", "0"], "epochs should be greater than 0"),
     (["finetune", "--store", "--freeze-encoder"], "needs a pretrained_encoder"),
+    (["pretrain"], "Pretraining needs at least 270 bars in a row"),
+    (["pretrain", "--resume", "absent"], "should be a run folder"),
     (["evaluate", "--run", "absent"], "should be a run folder"),
     (["predict", "--run", "absent"], "should be a run folder"),
     (["propose", "--series", "NQ"], "should have the id or symbol 'NQ'"),

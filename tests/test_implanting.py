@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from moola.bar_rules import check_prices
 from moola.bars import tick_size
+from moola.collect import examples_of
 from moola.features import compute_features
 from moola.implanting import PlantedBars, plant_into
 from moola.planted_windows import (
@@ -20,7 +21,7 @@ from moola.planted_windows import (
     Bars,
     event_windows,
     generated_examples,
-    planted_examples,
+    planted_windows,
 )
 from moola.planting import Event, Plan, plan_events
 from moola.proposals import run_starts
@@ -172,7 +173,8 @@ def test_real_bars_stay_legal_and_on_their_tick(real_bars_dir: Path) -> None:
         runs = run_starts(len(frame), frame["timestamp"], 3.0)
         tick = tick_size(prices)
         bars = Bars(name, prices, runs, tick)
-        found = planted_examples([bars], plan=SPACED_PLAN, rng=np.random.default_rng(0))
+        gathered = planted_windows([bars], plan=SPACED_PLAN, rng=np.random.default_rng(0))
+        found = examples_of(gathered)
         assert len(found) > 10
         assert not check_prices(found.ohlc.reshape(-1, 4))
         assert tick is not None

@@ -16,6 +16,7 @@ FLOORS = [
     ["exceptions"],
     ["schema", "workspace"],
     ["config", "labels", "examples", "shares", "history", "second_look", "label_records", "rates"],
+    ["pretrain_config", "seen_bars"],
     ["tables", "windows", "market_hours", "features", "splits", "proposals", "planting"],
     ["bar_rules"],
     ["bars", "synthetic", "implanting", "rules"],
@@ -29,7 +30,8 @@ FLOORS = [
     ["coverage", "exports", "homes"],
     ["releases"],
     ["collect", "sample"],
-    ["decode", "metrics", "silence", "criteria", "planted_windows"],
+    ["decode", "metrics", "silence", "criteria", "planted_windows", "unlabelled"],
+    ["pretrain_windows"],
     ["floors", "calibration", "agreement", "judgement"],
     ["advice"],
     ["runs"],
@@ -43,14 +45,14 @@ FLOORS = [
 TORCH_FLOORS = [
     ["dropout", "device", "dataset", "tally"],
     ["checkpoint"],
-    ["model"],
+    ["model", "pretrained"],
     ["losses", "optimizer"],
-    ["balancing", "probe", "predict"],
+    ["balancing", "probe", "predict", "masked"],
     ["validation"],
     ["trainer"],
     ["handover"],
     ["train"],
-    ["finetuning"],
+    ["finetuning", "pretraining"],
 ]
 TOPS = [["ui"], ["cli"], ["__main__"]]
 HEIGHT = {

@@ -21,7 +21,17 @@ import numpy as np
 import pandas as pd
 
 from moola import __version__
-from moola.cli import bars, cutting, labels_out, options, releases, rule, store, training
+from moola.cli import (
+    bars,
+    cutting,
+    labels_out,
+    options,
+    pretraining,
+    releases,
+    rule,
+    store,
+    training,
+)
 from moola.cli import workspace as workspace_verbs
 from moola.exceptions import ImportRefused, MoolaError
 from moola.workspace import DEFAULT_WORKSPACE, Workspace
@@ -36,6 +46,7 @@ VERBS = {
     **store.VERBS,
     **labels_out.VERBS,
     **releases.VERBS,
+    **pretraining.VERBS,
     **training.VERBS,
 }
 

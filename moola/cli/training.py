@@ -90,10 +90,16 @@ def _config(args: argparse.Namespace, workspace: Workspace) -> FinetuneConfig:
     if args.restart_from:
         return _restarted(values, workspace)
     for name in ("data", "pretrained_encoder"):  # a resumed run may start in another folder
-        values[name] = str(Path(values[name]).resolve()) if values.get(name) else None
+        values[name] = str(_found(values[name], workspace)) if values.get(name) else None
     if args.release:
         values["release"] = str(_release_folder(args.release, workspace))
     return FinetuneConfig.from_dict(values)
+
+
+def _found(name: str, workspace: Workspace) -> Path:
+    """Return the path of a file that is named from here, or from the workspace's root."""
+    below = workspace.root / name
+    return (below if below.exists() and not Path(name).exists() else Path(name)).resolve()
 
 
 def _restarted(values: dict[str, Any], workspace: Workspace) -> FinetuneConfig:
