@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import types
 import typing
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -26,6 +27,9 @@ DEVICES: tuple[Device, ...] = typing.get_args(Device)
 CountdownScale = Literal["clip20", "raw"]
 COUNTDOWN_CLIP_BARS = 20
 LabelChoice = Literal["verified", "all"]
+PointerHead = Literal["bar", "mean"]
+BEFORE_THE_OPTION: Mapping[str, Any] = {"pointer_head": "mean", "standardize": False}
+"""What a run did that was stored before it could choose: its config lacks the option."""
 
 
 def _option(default: Any, help: str, **metadata: Any) -> Any:
@@ -53,6 +57,14 @@ class FinetuneConfig:
     device: Device = _option("auto", "auto takes cuda, then mps, then cpu")
     use_expansion_heads: bool = _option(
         True, "train the per-bar binary and countdown heads beside pointers and type"
+    )
+    pointer_head: PointerHead = _option(
+        "bar",
+        "bar: logits of start and end for every bar; mean: centre and length of the mean-pooled "
+        "bars, as in the source notes",
+    )
+    standardize: bool = _option(
+        True, "scale each feature by its mean and deviation over the training windows"
     )
     pretrained_encoder: str | None = _option(
         None, "checkpoint whose BiLSTM weights the encoder starts from"
@@ -150,6 +162,11 @@ class FinetuneConfig:
         if "weights" in values:
             values["weights"] = tuple(values["weights"])
         return cls(**values)
+
+    @classmethod
+    def from_stored(cls, values: Mapping[str, Any]) -> Self:
+        """Make the config of a stored run, which may be older than some of the options."""
+        return cls.from_dict({**BEFORE_THE_OPTION, **values})
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON object that `from_dict` reads back."""

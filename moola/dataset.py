@@ -27,6 +27,7 @@ class Batch:
 
     features: Tensor  # (B, T, 12)
     pointers: Tensor  # (B, 2) centre and length, 0..1
+    edges: Tensor  # (B, 2) start and end in bars, both inclusive
     inside: Tensor  # (B, T) 1 inside a span
     countdown_bars: Tensor  # (B, T) start - bar: positive before the start
     type_id: Tensor  # (B,)
@@ -42,6 +43,7 @@ class Batch:
         columns = {
             "features": examples.features,
             "pointers": encode_pointers(start, end),
+            "edges": np.stack([start, end], axis=1),
             "inside": examples.inside,
             "countdown_bars": start[:, None] - np.arange(WINDOW_LENGTH),
             "has_span": has_span,

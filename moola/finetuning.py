@@ -53,7 +53,7 @@ def prepare(
     """
     resolve_device(config.device)
     if config.pretrained_encoder:
-        JadeCompact.from_pretrained(config.pretrained_encoder)
+        JadeCompact(standardize=config.standardize).load_encoder(config.pretrained_encoder)
     examples = _first_examples(config, workspace, runs_dir)
     if config.pretrained_encoder:
         check_not_seen(Path(config.pretrained_encoder), examples)

@@ -32,7 +32,7 @@ def take_over(trainer: Trainer, parent: RunFolder, epoch: int) -> list[dict[str,
     _refuse_other_data(trainer, parent)
     path = checkpoint_path(parent, epoch)
     checkpoint = Checkpoint.load(path)
-    before = FinetuneConfig.from_dict(checkpoint.meta["config"])
+    before = FinetuneConfig.from_stored(checkpoint.meta["config"])
     is_same = all(getattr(before, name) == getattr(trainer.config, name) for name in STRATEGY)
 
     trainer.load(checkpoint, source=str(path), with_balancer=is_same)

@@ -4,10 +4,16 @@
 task      loss                                                best constant prediction
 ========= =================================================== ========================
 ptr       Huber (delta 0.08) of centre and length in 0..1     medians
+          bar head: that plus the divergence from each edge   mean of the edges' targets
 binary    binary cross entropy of every bar                   base rate
 countdown Huber of every bar, on the run's countdown scale    median
 type      cross entropy                                       class frequencies
 ========= =================================================== ========================
+
+The target of an edge is a Gaussian of 1 bar around it. The divergence (Kullback-Leibler) is the
+cross entropy less the entropy of the target itself, which no prediction can undercut: the gradient
+is the same, and a perfect head loses 0. Without it a bar head learns nothing, since the Huber loss
+of two expectations hardly tells where the mass lies.
 
 Rows without a span are masked in all but the binary task, ignored bars in both per-bar tasks. A
 task that has nothing to count in a batch has loss 0, never NaN.
@@ -25,7 +31,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from moola.config import COUNTDOWN_CLIP_BARS, CountdownScale
+from moola.config import COUNTDOWN_CLIP_BARS, CountdownScale, PointerHead
 from moola.dataset import Batch
 from moola.examples import Examples
 from moola.exceptions import SchemaError
@@ -34,6 +40,8 @@ from moola.model import JadeCompact, ModelOutput
 from moola.schema import SPAN_TYPES, WINDOW_LENGTH, Task
 
 POINTER_DELTA = 0.08
+EDGE_SIGMA_BARS = 1.0
+"""About how far two people's edges lie apart."""
 BASELINE_FLOOR = 1e-8
 """Constant labels have L_const = 0, and losses are divided by it."""
 BIAS_PROBABILITY = 0.01
@@ -47,8 +55,11 @@ def task_losses(output: ModelOutput, batch: Batch, countdown: CountdownScale) ->
     if output.pointers is not None:
         error = functional.huber_loss(
             output.pointers, batch.pointers, delta=POINTER_DELTA, reduction="none"
-        )
-        losses["ptr"] = _masked_mean(error.mean(dim=1), counted["ptr"])
+        ).mean(dim=1)
+        if output.start_logits is not None and output.end_logits is not None:
+            logits = torch.stack([output.start_logits, output.end_logits], dim=1)
+            error = error + edge_divergence(logits, batch.edges).mean(dim=1)
+        losses["ptr"] = _masked_mean(error, counted["ptr"])
     if output.binary_logits is not None:
         error = functional.binary_cross_entropy_with_logits(
             output.binary_logits, batch.inside, reduction="none"
@@ -76,6 +87,20 @@ def counted_entries(batch: Batch) -> dict[Task, Tensor]:
 
 def _masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     return (values * mask).sum() / mask.sum().clamp(min=1)
+
+
+def edge_divergence(logits: Tensor, edges: Tensor) -> Tensor:
+    """Return (B, 2) divergence of the softmax of (B, 2, T) logits from the edges' targets."""
+    log_target = edge_log_target(edges)
+    log_prediction = logits.to(log_target.dtype).log_softmax(dim=-1)
+    return (log_target.exp() * (log_target - log_prediction)).sum(dim=-1)
+
+
+def edge_log_target(edges: Tensor) -> Tensor:
+    """Return (..., T) log probabilities: a Gaussian of `EDGE_SIGMA_BARS` around each edge."""
+    bar = torch.arange(WINDOW_LENGTH, device=edges.device, dtype=edges.dtype)
+    distance = (bar - edges[..., None]) / EDGE_SIGMA_BARS
+    return (-(distance**2) / 2).log_softmax(dim=-1)
 
 
 def countdown_target(bars: Tensor, countdown: CountdownScale) -> Tensor:
@@ -113,7 +138,9 @@ class Constants:
     losses: Mapping[Task, float]  # L_const of each task
 
     @classmethod
-    def fit(cls, examples: Examples, countdown: CountdownScale) -> Self:
+    def fit(
+        cls, examples: Examples, countdown: CountdownScale, pointer_head: PointerHead = "mean"
+    ) -> Self:
         """Fit to the labels of `examples`, which should be the training rows."""
         spans = examples.take(examples.has_span)
         if not len(spans):
@@ -128,7 +155,9 @@ class Constants:
         median = float(np.median(emitted))
         frequencies = np.bincount(spans.type_id, minlength=len(SPAN_TYPES)) / len(spans)
         losses: dict[Task, float] = {
-            "ptr": _huber(targets - (center_norm, length_norm), POINTER_DELTA),
+            "ptr": _huber(targets - (center_norm, length_norm), POINTER_DELTA)
+            if pointer_head == "mean"
+            else _constant_edge_loss(spans),
             "binary": _entropy(np.array([base_rate, 1 - base_rate])),
             "countdown": _huber(emitted - median, countdown_delta(countdown)),
             "type": _entropy(frequencies),
@@ -148,6 +177,23 @@ def _emitted_countdown(spans: Examples, countdown: CountdownScale) -> NDArray[np
     return countdown_target(bars, countdown).numpy()[~spans.ignore]
 
 
+def constant_edge_logits(spans: Examples) -> Tensor:
+    """Return (2, T) log probabilities of start and end: the mean of the targets of `spans`."""
+    edges = torch.from_numpy(np.stack([spans.start, spans.end], axis=1)).double()
+    return edge_log_target(edges).exp().mean(dim=0).clamp(min=1e-12).log()
+
+
+def _constant_edge_loss(spans: Examples) -> float:
+    """Return the loss of a bar head that says the same of every window."""
+    logits = constant_edge_logits(spans)
+    edges = torch.from_numpy(np.stack([spans.start, spans.end], axis=1)).double()
+    divergence = edge_divergence(logits.expand(len(edges), 2, -1), edges).mean()
+    start, end = (logits.exp() @ torch.arange(WINDOW_LENGTH).double()).tolist()
+    center_norm, length_norm = encode_pointers(start, end)
+    error = encode_pointers(spans.start, spans.end) - (center_norm, length_norm)
+    return float(divergence) + _huber(error, POINTER_DELTA)
+
+
 def _huber(error: NDArray[np.float64], delta: float) -> float:
     size = np.abs(error)
     return float(np.where(size <= delta, size**2 / 2, delta * (size - delta / 2)).mean())
@@ -163,7 +209,8 @@ def start_at_constants(model: JadeCompact, constants: Constants) -> None:
     """Set the heads' biases so that an untrained model predicts the constants.
 
     An untrained sigmoid says that every span is 52 bars long, which makes the first losses several
-    times those of a constant and a bad ruler for the balance.
+    times those of a constant and a bad ruler for the balance. The bar head starts at "anywhere":
+    one bias for all bars cannot say where spans usually are.
     """
     frequencies = np.clip(constants.type_frequencies, BIAS_PROBABILITY, 1)
     model.type_head.bias.copy_(torch.from_numpy(np.log(frequencies)))

@@ -37,6 +37,8 @@ class Outputs:
     pointers: NDArray[np.float32]  # (N, 2) centre and length, 0..1
     binary_logits: NDArray[np.float32] | None  # (N, T)
     countdown_bars: NDArray[np.float32] | None  # (N, T)
+    start_logits: NDArray[np.float32] | None = None  # (N, T), of a bar head
+    end_logits: NDArray[np.float32] | None = None  # (N, T)
 
     @classmethod
     def join(cls, outputs: list[ModelOutput], countdown: CountdownScale) -> Self:
@@ -58,6 +60,8 @@ class Outputs:
             pointers=pointers,
             binary_logits=column([output.binary_logits for output in outputs]),
             countdown_bars=None if emitted is None else countdown_in_bars(emitted, countdown),
+            start_logits=column([output.start_logits for output in outputs]),
+            end_logits=column([output.end_logits for output in outputs]),
         )
 
     def decode(self, prior: LengthPrior, calibration: Calibration) -> DecodedSpans:

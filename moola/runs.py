@@ -119,7 +119,7 @@ class RunFolder:
 
     def config(self) -> FinetuneConfig:
         """Return the options the run was started with."""
-        return FinetuneConfig.from_dict(self._json("config.json").get("config", {}))
+        return FinetuneConfig.from_stored(self._json("config.json").get("config", {}))
 
     def resolved(self) -> dict[str, Any]:
         """Return what was found out at the start: device, data hash, counts, versions."""

@@ -71,7 +71,7 @@ class Trainer:
                 "A run should have windows on both sides of the split. "
                 f"Found {len(train)} for training and {len(self.val_examples)} for validation."
             )
-        self.constants = Constants.fit(train, config.countdown)
+        self.constants = Constants.fit(train, config.countdown, config.pointer_head)
         spans = train.take(train.has_span)
         self.prior = fit_length_prior(spans.end - spans.start + 1, len(train) - len(spans))
         self.train_batch = Batch.from_examples(train, self.device)
@@ -103,6 +103,8 @@ class Trainer:
         """Start a fresh run: pretrained encoder, heads at the constants, losses before training."""
         if self.config.pretrained_encoder:
             self.model.load_encoder(self.config.pretrained_encoder)
+        elif self.config.standardize:
+            self.model.fit_scale(self.train_batch.features)
         start_at_constants(self.model, self.constants)
         untrained = mean_losses(self.model, self.train_batch, self.config.countdown)
         self.balancer.begin(untrained.mean_losses())
@@ -259,7 +261,12 @@ class Trainer:
 
 def make_model(config: FinetuneConfig, masks: Masks) -> JadeCompact:
     """Return an untrained model with the heads that `config` asks for."""
-    model = JadeCompact(predict_expansion_sequence=config.use_expansion_heads, masks=masks)
+    model = JadeCompact(
+        predict_expansion_sequence=config.use_expansion_heads,
+        pointer_head=config.pointer_head,
+        standardize=config.standardize,
+        masks=masks,
+    )
     if config.freeze_encoder:
         model.freeze_encoder()
     return model

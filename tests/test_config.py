@@ -38,6 +38,12 @@ def test_config_survives_json() -> None:
     assert FinetuneConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 
+def test_a_stored_config_without_an_option_means_what_was_done_before_it() -> None:
+    old = FinetuneConfig.from_stored({"epochs": 3})
+    assert (old.pointer_head, old.standardize) == ("mean", False)
+    assert FinetuneConfig.from_stored(FinetuneConfig().to_dict()) == FinetuneConfig()
+
+
 def test_an_unknown_option_is_refused() -> None:
     with pytest.raises(ConfigError, match="knows no option epoch"):
         FinetuneConfig.from_dict({"epoch": 3})

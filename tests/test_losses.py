@@ -11,15 +11,19 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
-from moola.config import CountdownScale
+from moola.config import CountdownScale, PointerHead
 from moola.dataset import Batch
+from moola.examples import Examples
 from moola.exceptions import SchemaError
 from moola.losses import (
     Constants,
+    constant_edge_logits,
     countdown_delta,
     countdown_in_bars,
     countdown_target,
     counted_entries,
+    edge_divergence,
+    edge_log_target,
     start_at_constants,
     task_losses,
 )
@@ -38,6 +42,17 @@ def constant_output(constants: Constants, n: int) -> ModelOutput:
         pointer_logits=torch.tensor(constants.pointers).logit().expand(n, 2),
         binary_logits=torch.tensor(constants.base_rate).logit().expand(n, 105),
         countdown=torch.tensor(constants.countdown).expand(n, 105),
+    )
+
+
+def constant_bar_output(examples: Examples) -> ModelOutput:
+    """Return what a bar head says that knows only where the spans of `examples` usually are."""
+    n, logits = len(examples), constant_edge_logits(examples.take(examples.has_span)).float()
+    return ModelOutput(
+        hidden=torch.zeros(n, 105, 192),
+        type_logits=torch.zeros(n, 3),
+        start_logits=logits[0].expand(n, 105),
+        end_logits=logits[1].expand(n, 105),
     )
 
 
@@ -119,12 +134,16 @@ def test_ignored_bars_and_foreign_rows_change_nothing() -> None:
 
 
 @pytest.mark.parametrize("n_windows", [1, 3])
-def test_every_head_and_the_encoder_get_a_gradient(n_windows: int) -> None:
-    model = JadeCompact()
+@pytest.mark.parametrize("pointer_head", ["mean", "bar"])
+def test_every_head_and_the_encoder_get_a_gradient(
+    n_windows: int, pointer_head: PointerHead
+) -> None:
+    model = JadeCompact(pointer_head=pointer_head)
     batch = Batch.from_examples(toy_examples(n_windows), CPU)
     sum(task_losses(model(batch.features), batch, "clip20").values()).backward()
     for name, parameter in model.named_parameters():
-        if name != "log_sigma":
+        # One bias for all bars moves no softmax over them.
+        if name not in ("log_sigma", "edge_head.bias"):
             assert parameter.grad is not None, name
             assert parameter.grad.abs().sum() > 0, name
 
@@ -137,6 +156,34 @@ def test_baselines_are_what_a_constant_prediction_loses(countdown: CountdownScal
     losses = task_losses(constant_output(constants, 30), batch, countdown)
     for task in TASKS:
         assert constants.losses[task] == pytest.approx(losses[task].item(), rel=1e-4)
+
+
+def test_the_baseline_of_a_bar_head_is_what_a_constant_prediction_loses() -> None:
+    examples = toy_examples(30, n_without_span=5)
+    constants = Constants.fit(examples, "clip20", "bar")
+    batch = Batch.from_examples(examples, CPU)
+    loss = task_losses(constant_bar_output(examples), batch, "clip20")["ptr"].item()
+    assert constants.losses["ptr"] == pytest.approx(loss, rel=1e-4)
+
+
+def test_a_bar_head_that_emits_its_target_loses_nothing() -> None:
+    batch = one_window()
+    target = edge_log_target(batch.edges)
+    output = ModelOutput(
+        hidden=torch.zeros(1, 105, 192),
+        type_logits=torch.zeros(1, 3),
+        start_logits=target[:, 0],
+        end_logits=target[:, 1],
+    )
+    assert task_losses(output, batch, "clip20")["ptr"].item() == pytest.approx(0, abs=1e-5)
+
+
+def test_divergence_of_an_edge_that_may_be_anywhere() -> None:
+    # log 105 less the entropy of a Gaussian of one bar, log(2 pi e) / 2.
+    uniform = torch.zeros(1, 2, 105, dtype=torch.float64)
+    found = edge_divergence(uniform, torch.tensor([[50.0, 60.0]], dtype=torch.float64))
+    expected = math.log(105) - math.log(2 * math.pi * math.e) / 2
+    assert found.tolist()[0] == pytest.approx([expected, expected], rel=1e-6)
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -8,7 +8,7 @@ from torch import nn
 
 from moola.checkpoint import Checkpoint
 from moola.exceptions import CheckpointError
-from moola.model import JadeCompact
+from moola.model import JadeCompact, ModelOutput
 
 
 def count(model: nn.Module, *, trainable: bool = False) -> int:
@@ -29,6 +29,12 @@ def test_parameter_counts_are_those_of_the_specification(
     model = JadeCompact(predict_pointers=pointers, predict_expansion_sequence=sequence)
     assert count(model) == expected
     assert model.tasks == tasks
+
+
+def test_a_bar_head_has_256_parameters_more() -> None:
+    model = JadeCompact(pointer_head="bar")
+    assert count(model) == 97_547 + 256
+    assert model.tasks == ("ptr", "binary", "countdown", "type")
 
 
 def test_a_frozen_encoder_leaves_the_heads() -> None:
@@ -53,6 +59,57 @@ def test_probabilities_are_probabilities_of_the_logits() -> None:
     assert torch.allclose(output.type_probabilities.sum(dim=1), torch.ones(3))
     assert torch.allclose(output.binary_probabilities.logit(), output.binary_logits, atol=1e-4)
     assert torch.allclose(output.pointers.logit(), output.pointer_logits, atol=1e-4)
+
+
+def test_pointers_of_a_bar_head_are_those_of_the_expected_edges() -> None:
+    start, end = torch.full((1, 105), -99.0), torch.full((1, 105), -99.0)
+    start[0, [50, 52]], end[0, 65] = 0.0, 0.0
+    output = ModelOutput(
+        hidden=torch.zeros(1, 105, 192),
+        type_logits=torch.zeros(1, 3),
+        start_logits=start,
+        end_logits=end,
+    )
+    # Expected start 51, end 65: centre 58 of 104, length 15 of 105.
+    assert output.pointers[0].tolist() == pytest.approx([58 / 104, 15 / 105])
+
+
+def test_a_bar_head_answers_for_every_bar() -> None:
+    output = JadeCompact(pointer_head="bar")(torch.randn(2, 105, 12))
+    assert output.start_logits.shape == output.end_logits.shape == (2, 105)
+    assert output.pointers.shape == (2, 2)
+    assert output.pointer_logits is None
+
+
+def test_features_are_scaled_by_mean_and_deviation_of_the_training_windows() -> None:
+    model = JadeCompact(standardize=True)
+    features = torch.randn(20, 105, 12) * 3 + 5
+    features[..., 4] = 7.0  # never changes
+    model.fit_scale(features)
+    scaled = model.scaled(features).flatten(0, 1)
+    assert torch.allclose(scaled.mean(dim=0), torch.zeros(12), atol=1e-4)
+    assert torch.allclose(scaled.std(dim=0), torch.ones(12) - torch.eye(12)[4], atol=1e-3)
+
+
+def test_a_scaled_model_sees_the_same_whatever_the_unit_of_its_features(tmp_path: Path) -> None:
+    features = torch.randn(4, 105, 12)
+    model = JadeCompact(standardize=True).eval()
+    model.fit_scale(features)
+    before = model(features).type_logits
+    model.fit_scale(features * 100 + 3)
+    assert torch.allclose(model(features * 100 + 3).type_logits, before, atol=1e-4)
+
+
+def test_the_scale_travels_with_the_encoder(tmp_path: Path) -> None:
+    trained = JadeCompact(standardize=True)
+    trained.fit_scale(torch.randn(4, 105, 12) * 2 + 1)
+    path = tmp_path / "best.pt"
+    Checkpoint(model=trained.state_dict(), meta={"model": trained.options}).save(path)
+    model = JadeCompact.from_pretrained(path, pointer_head="bar", standardize=True)
+    assert torch.equal(model.feature_mean, trained.feature_mean)
+    assert torch.equal(model.feature_deviation, trained.feature_deviation)
+    with pytest.raises(CheckpointError, match="trained on standardised features"):
+        JadeCompact.from_pretrained(path)
 
 
 def test_heads_that_were_not_asked_for_answer_none() -> None:
