@@ -30,6 +30,7 @@ from moola.cli import (
     releases,
     rule,
     store,
+    strategies,
     training,
 )
 from moola.cli import workspace as workspace_verbs
@@ -48,6 +49,7 @@ VERBS = {
     **releases.VERBS,
     **pretraining.VERBS,
     **training.VERBS,
+    **strategies.VERBS,
 }
 
 

@@ -38,14 +38,14 @@ def _add_finetune(verb: argparse.ArgumentParser) -> None:
     )
     for item in fields(FinetuneConfig):
         if item.name not in ("data", "release", "restart_from"):
-            _add_option(verb, item.name, item.default)
+            add_option(verb, item.name, item.default)
     verb.add_argument("--out", type=Path, metavar="DIR", help="where run folders go (default: "
                       "<workspace>/runs)")  # fmt: skip
     verb.add_argument("--name", metavar="NAME", help="ending of the run folder's name")
     verb.set_defaults(handler=_finetune)
 
 
-def _add_option(verb: argparse.ArgumentParser, name: str, default: Any) -> None:
+def add_option(verb: argparse.ArgumentParser, name: str, default: Any) -> None:
     """Add one option of `FinetuneConfig` with its own type, choices and help.
 
     An option that is not given stays out of the namespace: a restart takes it from its parent.
@@ -68,7 +68,7 @@ def _add_option(verb: argparse.ArgumentParser, name: str, default: Any) -> None:
 
 def _finetune(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
     resumed = runs.open_run(args.resume, workspace.runs_dir) if args.resume else None
-    config = resumed.config() if resumed else _config(args, workspace)
+    config = resumed.config() if resumed else config_of(args, workspace)
     from moola import finetuning  # torch: loaded only where it is needed, and after the checks
 
     run = resumed or finetuning.prepare(
@@ -85,9 +85,10 @@ def _finetune(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]
     return answer, f"{state}: {run.path}"
 
 
-def _config(args: argparse.Namespace, workspace: Workspace) -> FinetuneConfig:
+def config_of(args: argparse.Namespace, workspace: Workspace) -> FinetuneConfig:
+    """Return the options that a command line names, and of a restart those of its parent."""
     values = {f.name: getattr(args, f.name) for f in fields(FinetuneConfig) if f.name in args}
-    if args.restart_from:
+    if getattr(args, "restart_from", None):
         return _restarted(values, workspace)
     for name in ("data", "pretrained_encoder"):  # a resumed run may start in another folder
         values[name] = str(_found(values[name], workspace)) if values.get(name) else None

@@ -1,0 +1,85 @@
+"""Differences between runs and means over seeds, with their intervals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from moola.exceptions import SchemaError
+from moola.metrics import Score
+from moola.resampling import Interval, over_seeds, paired, unpaired
+
+
+def hits(*values: int, group: list[int] | None = None) -> Score:
+    """A share of hits: one window a value, a group each unless named."""
+    parts = np.stack([np.array(values, float), np.ones(len(values))], axis=1)
+    groups = np.arange(len(values)) if group is None else np.array(group)
+    return Score(parts, groups, lambda sums: sums[:, 0] / sums[:, 1])
+
+
+def test_a_paired_difference_is_that_of_the_two_shares() -> None:
+    change = paired(hits(1, 0, 0, 0), hits(1, 1, 1, 0))
+    assert change.value == pytest.approx(0.75 - 0.25)
+
+
+def test_two_runs_that_hit_the_same_windows_differ_by_exactly_nothing() -> None:
+    one = hits(*[1, 0] * 20)
+    assert paired(one, one).interval() == (0.0, 0.0)
+    loose = unpaired(one, one)
+    assert loose.low < -0.1
+    assert loose.high > 0.1
+
+
+def test_a_paired_interval_is_narrower_than_an_unpaired_one() -> None:
+    before = hits(*[1, 0] * 20)
+    after = hits(*[1, 0] * 18, 1, 1, 1, 1)
+    low, high = paired(before, after).interval()
+    loose = unpaired(before, after)
+    assert high - low < 0.5 * (loose.high - loose.low)
+
+
+def test_windows_are_drawn_in_the_coarser_groups_of_the_two() -> None:
+    coarse = [0, 0, 1, 1]
+    pair = paired(hits(1, 1, 0, 0), hits(1, 0, 0, 1, group=coarse))
+    assert pair.group.tolist() == coarse
+
+
+def test_scores_of_different_windows_cannot_be_paired() -> None:
+    with pytest.raises(SchemaError, match="Found 2 and 3"):
+        paired(hits(1, 0), hits(1, 0, 1))
+
+
+def test_the_mean_over_seeds_is_of_seeds_and_not_of_windows() -> None:
+    found = over_seeds([hits(*[1] * 10), hits(*[0] * 30)])
+    assert found.value == 0.5
+
+
+def test_seeds_that_disagree_widen_the_interval() -> None:
+    alike = over_seeds([hits(*[1, 0] * 50), hits(*[1, 0] * 50), hits(*[1, 0] * 50)])
+    apart = over_seeds([hits(*[1] * 100), hits(*[1, 0] * 50), hits(*[0] * 100)])
+    assert alike.value == apart.value == 0.5
+    assert apart.high - apart.low > 2 * (alike.high - alike.low)
+
+
+def test_the_interval_over_one_seed_is_about_that_over_its_windows() -> None:
+    one = hits(*[1, 0] * 50)
+    found, plain = over_seeds([one]), one.interval()
+    assert (found.low, found.high) == pytest.approx(plain, abs=0.02)
+
+
+def test_too_few_groups_have_a_value_and_no_interval() -> None:
+    found = over_seeds([hits(*[1] * 5, *[0] * 4)])
+    assert found.value == pytest.approx(5 / 9)
+    assert np.isnan(found.low)
+    assert np.isnan(unpaired(hits(1, 0), hits(1, 1)).high)
+
+
+def test_no_seed_has_no_value() -> None:
+    assert np.isnan(over_seeds([]).value)
+
+
+def test_an_interval_is_clear_of_zero_on_one_side_only() -> None:
+    assert Interval(0.1, 0.02, 0.2).excludes_zero
+    assert Interval(-0.1, -0.2, -0.02).excludes_zero
+    assert not Interval(0.1, -0.02, 0.2).excludes_zero
+    assert not Interval(0.1, float("nan"), float("nan")).excludes_zero
