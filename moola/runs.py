@@ -11,6 +11,7 @@
         predictions.parquet  per window and bar
         success.json         metrics against their targets
         log.txt              what the process printed
+        about.json           title, note and star that a person gave it
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import os
 import re
 import time
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol, get_args
@@ -29,6 +30,7 @@ from typing import Any, Literal, Protocol, get_args
 import pandas as pd
 import psutil
 
+from moola.about import ABOUT_FILE, About, read_about
 from moola.config import FinetuneConfig
 from moola.examples import Examples
 from moola.exceptions import RunError
@@ -116,6 +118,16 @@ class RunFolder:
     def kind(self) -> str:
         """What the run does, which is the verb that carries it; old runs fine-tune."""
         return self._json("config.json").get("kind", "finetune")
+
+    def about(self) -> About:
+        """Return the title, note and star that a person gave the run."""
+        return read_about(self.path)
+
+    def set_about(self, **changes: Any) -> About:
+        """Change some of them: ``run.set_about(title="with guard", starred=True)``."""
+        about = replace(self.about(), **changes)
+        write_json(self.path / ABOUT_FILE, asdict(about))
+        return self.about()
 
     def config(self) -> FinetuneConfig:
         """Return the options the run was started with."""
@@ -312,7 +324,8 @@ def list_runs(runs_dir: Path, kinds: Collection[str] | None = ("finetune",)) -> 
     """Return the runs of some kinds (None: of any) below `runs_dir`, newest first."""
     if not runs_dir.is_dir():
         return []
-    folders = [path for path in runs_dir.iterdir() if path.is_dir()]
+    # A name with a leading dot is no run: the trash.
+    folders = [path for path in runs_dir.iterdir() if path.is_dir() and path.name[0] != "."]
     runs = [RunFolder(path) for path in sorted(folders, key=lambda p: p.name, reverse=True)]
     return [run for run in runs if kinds is None or _kind_of(run) in kinds]
 

@@ -16,6 +16,7 @@ FLOORS = [
     ["exceptions"],
     ["schema", "workspace"],
     ["config", "labels", "examples", "shares", "history", "second_look", "label_records", "rates"],
+    ["about"],
     ["pretrain_config", "seen_bars"],
     ["tables", "windows", "market_hours", "features", "splits", "proposals", "planting"],
     ["bar_rules"],

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from moola.about import About
 from moola.config import FinetuneConfig
 from moola.exceptions import RunError
 from moola.history import HistoryCursor
@@ -123,6 +124,27 @@ def test_an_unwritable_runs_folder_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("a file stands where the folder should be")
     with pytest.raises(RunError, match="should be writable"):
         create_run(tmp_path / "runs", FinetuneConfig())
+
+
+def test_title_note_and_star_are_kept_one_by_one(run: RunFolder) -> None:
+    assert run.about() == About()
+    run.set_about(title="  with\n guard ")
+    run.set_about(starred=True)
+    assert RunFolder(run.path).about() == About(title="with guard", starred=True)
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"title": null, "starred": "yes"}', "\x00"])
+def test_damaged_words_about_a_run_are_no_words(run: RunFolder, content: str) -> None:
+    (run.path / "about.json").write_text(content)
+    assert run.about() == About()
+
+
+def test_hidden_folders_are_no_runs_and_kinds_can_be_chosen(tmp_path: Path) -> None:
+    (tmp_path / ".trash").mkdir()
+    tuned = create_run(tmp_path, FinetuneConfig(), name="a")
+    pretrained = create_run(tmp_path, FinetuneConfig(), name="b", kind="pretrain")
+    assert [run.id for run in list_runs(tmp_path)] == [tuned.id]
+    assert {run.id for run in list_runs(tmp_path, None)} == {tuned.id, pretrained.id}
 
 
 def test_status_is_never_half_written(run: RunFolder) -> None:
