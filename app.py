@@ -22,6 +22,7 @@ from moola.workspace import DEFAULT_WORKSPACE, Workspace
 workspace = Workspace(
     Path(os.environ.get("MOOLA_WORKSPACE") or DEFAULT_WORKSPACE),
     os.environ.get("MOOLA_DATABASE_URL") or None,
+    os.environ.get("MOOLA_RAY_ADDRESS") or None,
 )
 if __name__ != "__main__":
     app = st.App(Path(__file__).resolve(), routes=desk_routes.routes(workspace))

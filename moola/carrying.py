@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable
 
 from moola.exceptions import MoolaError
-from moola.launcher import training_turn
+from moola.launching import training_turn
 from moola.run_process import log_to, reason_of, stop_on_signals
 from moola.runs import RunFolder, now_iso
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from moola.endings import says_out_of_memory
 from moola.exceptions import MoolaError
 from moola.runs import RunFolder
 
@@ -37,7 +38,7 @@ def reason_of(error: BaseException) -> str:
     """Return in one sentence why a run ended."""
     if isinstance(error, MoolaError):
         return str(error)
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or says_out_of_memory(str(error)):
         return "The machine ran out of memory; a smaller batch size needs less."
     if isinstance(error, OSError):
         return f"A file could not be read or written: {error}."

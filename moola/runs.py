@@ -5,6 +5,7 @@
     <runs_dir>/20261122-214500-epoch/
         config.json          FinetuneConfig, and what was resolved when the run started
         run.json             state, process, heartbeat
+        exit.json            how a launched process ended (moola.supervisor)
         dataset.npz          the examples trained on (moola.examples)
         history.jsonl        one row per epoch
         last.pt, best.pt     checkpoints
@@ -28,20 +29,19 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, get_args
 
 import pandas as pd
-import psutil
 
 from moola.about import ABOUT_FILE, About, read_about
 from moola.config import FinetuneConfig
 from moola.examples import Examples
 from moola.exceptions import RunError
 from moola.history import HistoryCursor
+from moola.liveness import crash_reason, is_alive, own_marks
 
 StoredState = Literal["queued", "running", "stopped", "finished", "failed"]
 RunState = Literal["queued", "running", "stopped", "finished", "failed", "crashed", "damaged"]
 LIVE_STATES: tuple[RunState, ...] = ("queued", "running")
 HISTORY_SCHEMA = 1
 EXAMPLES_FILE = "dataset.npz"
-START_GRACE_S = 30.0
 
 
 class RunConfig(Protocol):
@@ -203,8 +203,8 @@ class RunFolder:
         heartbeat = stored.get("heartbeat")
         age_s = None if heartbeat is None else max(0.0, time.time() - heartbeat)
         message = stored.get("message", "")
-        if state in LIVE_STATES and not is_alive(stored, self.id):
-            state, message = "crashed", _crash_reason(stored, age_s)
+        if state in LIVE_STATES and not is_alive(stored, self.path):
+            state, message = "crashed", crash_reason(stored, self.path)
         return RunStatus(
             state=state,
             message=message,
@@ -226,10 +226,7 @@ class RunFolder:
 
     def claim(self, state: StoredState, **changes: Any) -> None:
         """Write `state` with this process as the one that carries the run."""
-        process = psutil.Process()
-        self.write_status(
-            state=state, pid=process.pid, create_time=process.create_time(), **changes
-        )
+        self.write_status(state=state, **own_marks(), **changes)
 
     def _existing(self, name: str) -> Path:
         path = self.path / name
@@ -246,36 +243,6 @@ class RunFolder:
         if not isinstance(value, dict):
             raise RunError(f"Run {self.id}: {name} should be a JSON object. Found {value!r:.40}.")
         return value
-
-
-def is_alive(stored: dict[str, Any], run_id: str) -> bool:
-    """Return whether the process in ``run.json`` still carries this run.
-
-    A pid alone is not enough: it may be a zombie, or belong to another program by now. A queued
-    run without a pid is one whose process has just been started and has not reported yet.
-    """
-    pid, create_time = stored.get("pid"), stored.get("create_time")
-    if pid is None or create_time is None:
-        young = time.time() - stored.get("heartbeat", 0) < START_GRACE_S
-        return stored.get("state") == "queued" and young
-    try:
-        process = psutil.Process(pid)
-        return (
-            abs(process.create_time() - create_time) < 1.0
-            and process.status() != psutil.STATUS_ZOMBIE
-            and (pid == os.getpid() or any(run_id in part for part in process.cmdline()))
-        )
-    except psutil.Error:
-        return False
-
-
-def _crash_reason(stored: dict[str, Any], age_s: float | None) -> str:
-    epoch = stored.get("epoch", 0)
-    when = "" if age_s is None else f" about {age_s:.0f} s ago"
-    return (
-        f"The process ended{when} after epoch {epoch} without saying why: killed from outside, "
-        "or the machine ran out of memory. Resume continues from the last checkpoint."
-    )
 
 
 def _damage(run_id: str, error: Exception) -> str:

@@ -13,11 +13,12 @@ class Workspace:
     """The folder layout below one root.
 
     Only `moola.cli.main` and ``app.py`` read the environment (``MOOLA_WORKSPACE``,
-    ``MOOLA_DATABASE_URL``); everything else is handed a `Workspace`.
+    ``MOOLA_DATABASE_URL``, ``MOOLA_RAY_ADDRESS``); everything else is handed a `Workspace`.
     """
 
     root: Path
     database_url: str | None = None
+    ray_address: str | None = None
 
     @property
     def store_url(self) -> str:

@@ -4,54 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
-import psutil
 import pytest
 
-from moola import launcher
+from moola import launching
 from moola.exceptions import RunError
-from moola.runs import RunFolder, list_runs
+from moola.runs import RunFolder
 from moola.workspace import Workspace
+from tests.processes import long_run, wait_for, wait_for_state, wait_until_training, workspace
 from tests.toy import toy_examples, toy_run
 
+__all__ = ["workspace"]  # a fixture
+
 pytestmark = pytest.mark.slow
-
-PATIENCE_S = 90.0
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    workspace = Workspace(tmp_path / "work")
-    yield workspace
-    for run in list_runs(workspace.runs_dir):
-        status = run.status()
-        if status.is_live and status.pid:
-            psutil.Process(status.pid).kill()
-
-
-def long_run(workspace: Workspace, *, epochs: int = 400, seed: int = 0) -> RunFolder:
-    return toy_run(workspace.runs_dir, toy_examples(60), epochs=epochs, seed=seed)
-
-
-def wait_for(happened: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not happened():
-        assert time.monotonic() < deadline, f"waited in vain for: {what}"
-        time.sleep(0.05)
-
-
-def wait_until_training(run: RunFolder, *, epoch: int = 2) -> None:
-    wait_for(
-        lambda: run.status().state == "running" and run.status().epoch >= epoch,
-        f"{run.id} in epoch {epoch}; its log says: {run.log_tail()}",
-    )
-
-
-def wait_for_state(run: RunFolder, state: str) -> None:
-    wait_for(lambda: run.status().state == state, f"{run.id} {state}, not {run.status()}")
 
 
 def losses(run: RunFolder) -> list[dict[str, float]]:
@@ -62,19 +27,19 @@ def test_kill_9_is_seen_as_a_crash_and_resume_ends_with_the_same_losses(
     workspace: Workspace,
 ) -> None:
     whole, killed = (long_run(workspace, epochs=12) for _ in range(2))
-    launcher.launch(whole, workspace)
+    launching.launch(whole, workspace)
     wait_for_state(whole, "finished")
 
-    launcher.launch(killed, workspace)
+    launching.launch(killed, workspace)
     wait_until_training(killed, epoch=3)
     pid = killed.status().pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     wait_for_state(killed, "crashed")
-    assert "without saying why" in killed.status().message
+    assert "killed by SIGKILL" in killed.status().message
 
     n_logged = len(killed.history())
-    launcher.resume_run(killed, workspace)
+    launching.resume_run(killed, workspace)
     wait_for_state(killed, "finished")
     assert n_logged >= 3
     for row, expected in zip(losses(killed), losses(whole), strict=True):
@@ -85,9 +50,9 @@ def test_kill_9_is_seen_as_a_crash_and_resume_ends_with_the_same_losses(
 
 def test_stop_saves_and_says_stopped_and_leaves_predictions(workspace: Workspace) -> None:
     run = long_run(workspace)
-    launcher.launch(run, workspace)
+    launching.launch(run, workspace)
     wait_until_training(run)
-    launcher.stop_run(run)
+    launching.stop_run(run)
     wait_for_state(run, "stopped")
     assert (run.path / "last.pt").exists()
     assert run.predictions() is not None
@@ -98,8 +63,8 @@ def test_a_run_stopped_while_it_is_still_loading_is_stopped_not_crashed(
     workspace: Workspace,
 ) -> None:
     run = long_run(workspace)
-    launcher.launch(run, workspace)
-    launcher.stop_run(run)
+    launching.launch(run, workspace)
+    launching.stop_run(run)
     wait_for_state(run, "stopped")
     assert run.history() == []
 
@@ -107,23 +72,23 @@ def test_a_run_stopped_while_it_is_still_loading_is_stopped_not_crashed(
 def test_runs_queue_and_a_waiting_one_can_be_stopped(workspace: Workspace) -> None:
     first, second, third = (long_run(workspace) for _ in range(3))
     for run in (first, second, third):
-        launcher.launch(run, workspace)
+        launching.launch(run, workspace)
     wait_until_training(first)
     wait_for(lambda: (third.path / ".run.lock").exists(), "the last one waits for its turn")
     assert [run.status().state for run in (second, third)] == ["queued", "queued"]
 
-    launcher.stop_run(second)
+    launching.stop_run(second)
     wait_for_state(second, "stopped")
-    launcher.stop_run(first)
+    launching.stop_run(first)
     wait_until_training(third)
     assert first.status().state == "stopped"
 
 
 def test_a_killed_run_frees_the_training_place(workspace: Workspace) -> None:
     first, second = (long_run(workspace) for _ in range(2))
-    launcher.launch(first, workspace)
+    launching.launch(first, workspace)
     wait_until_training(first)
-    launcher.launch(second, workspace)
+    launching.launch(second, workspace)
     pid = first.status().pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
@@ -132,21 +97,21 @@ def test_a_killed_run_frees_the_training_place(workspace: Workspace) -> None:
 
 def test_a_run_is_carried_by_one_process_only(workspace: Workspace) -> None:
     run = long_run(workspace)
-    launcher.launch(run, workspace)
+    launching.launch(run, workspace)
     wait_until_training(run)
     with (
         pytest.raises(RunError, match="already carried by another process"),
-        launcher.training_turn(run, stopped=lambda: False),
+        launching.training_turn(run, stopped=lambda: False),
     ):
         pass
     with pytest.raises(RunError, match="should be stopped before it is resumed"):
-        launcher.resume_run(run, workspace)
+        launching.resume_run(run, workspace)
 
 
 def test_a_damaged_checkpoint_fails_the_run_with_its_reason(workspace: Workspace) -> None:
     run = long_run(workspace, epochs=3)
     (run.path / "last.pt").write_bytes(b"not a checkpoint")
-    launcher.launch(run, workspace)
+    launching.launch(run, workspace)
     wait_for_state(run, "failed")
     assert "last.pt" in run.status().message
     assert "Traceback" not in run.status().message
@@ -156,11 +121,11 @@ def test_a_bar_on_both_sides_of_the_split_fails_the_run(workspace: Workspace) ->
     leaking = toy_examples(12)
     leaking.bar_start[3] = leaking.bar_start[2] + 50  # row 3 is for validation, row 2 is not
     run = toy_run(workspace.runs_dir, leaking)
-    launcher.launch(run, workspace)
+    launching.launch(run, workspace)
     wait_for_state(run, "failed")
     assert "No bar should stand in both training and validation" in run.status().message
     assert run.history() == []
 
 
 def test_the_devices_are_asked_of_a_process_of_their_own() -> None:
-    assert "cpu" in {item["key"] for item in launcher.list_devices()}
+    assert "cpu" in {item["key"] for item in launching.list_devices()}

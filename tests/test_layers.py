@@ -13,10 +13,10 @@ ROOT = Path(__file__).parents[1]
 
 # Low to high: a module imports only from floors before its own, or from its own floor's package.
 FLOORS = [
-    ["exceptions"],
-    ["schema", "workspace"],
+    ["exceptions", "endings"],
+    ["schema", "workspace", "supervisor"],
     ["config", "labels", "examples", "shares", "history", "second_look", "label_records", "rates"],
-    ["about"],
+    ["about", "liveness"],
     ["pretrain_config", "seen_bars"],
     ["tables", "windows", "market_hours", "features", "splits", "proposals", "planting"],
     ["bar_rules"],
@@ -36,7 +36,7 @@ FLOORS = [
     ["floors", "calibration", "agreement", "judgement", "resampling"],
     ["advice"],
     ["runs"],
-    ["evaluate", "launcher", "judging", "comparing", "restarting", "run_process"],
+    ["evaluate", "launching", "judging", "comparing", "restarting", "run_process"],
     ["doctor", "diagnostics", "carrying", "run_comparing", "strategies"],
     ["strategy_table"],
     ["figures", "review_tables"],

@@ -57,7 +57,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     args = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, datefmt="%H:%M:%S")
-    workspace = Workspace(args.workspace, os.environ.get("MOOLA_DATABASE_URL"))
+    workspace = Workspace(
+        args.workspace,
+        os.environ.get("MOOLA_DATABASE_URL"),
+        os.environ.get("MOOLA_RAY_ADDRESS") or None,
+    )
     code = 0
     try:
         answer, text = args.handler(args, workspace)

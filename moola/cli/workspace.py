@@ -6,7 +6,7 @@ import argparse
 import logging
 from typing import Any
 
-from moola import doctor, launcher, sample
+from moola import doctor, launching, sample
 from moola.cli import options
 from moola.exceptions import MoolaError
 from moola.workspace import Workspace
@@ -32,7 +32,7 @@ def _add_doctor(verb: argparse.ArgumentParser) -> None:
 
 
 def _doctor(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
-    checks = [*doctor.check(workspace), doctor.check_devices(launcher.list_devices)]
+    checks = [*doctor.check(workspace), doctor.check_devices(launching.list_devices)]
     text = "\n".join(f"{'ok ' if item.ok else 'BAD'} {item.name}: {item.found}" for item in checks)
     if not all(item.ok for item in checks):
         raise MoolaError(text)

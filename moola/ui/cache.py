@@ -8,7 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from moola import bars as bar_files
-from moola import collect, launcher, ruling
+from moola import collect, launching, ruling
 from moola.desk import Desk
 from moola.desk.bars import SeriesBars, series_bars
 from moola.store import LOCAL, LabelStore, Series, WindowRow, WindowView
@@ -77,7 +77,7 @@ def window_times(workspace: Workspace, series_id: str, bar_start: int) -> list[i
 @st.cache_resource(max_entries=1, ttl=3600, show_spinner=False)
 def devices() -> Future[list[dict[str, str]]]:
     """Ask a subprocess for the devices; the answer takes seconds, and no page waits for it."""
-    return ThreadPoolExecutor(max_workers=1).submit(launcher.list_devices)
+    return ThreadPoolExecutor(max_workers=1).submit(launching.list_devices)
 
 
 @st.cache_resource(max_entries=8, ttl=3600, show_spinner="Counting the labels")

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from moola import diagnostics, launcher
+from moola import diagnostics, launching
 from moola.collect import DataSummary
 from moola.config import FinetuneConfig
 from moola.exceptions import MoolaError
@@ -97,7 +97,7 @@ def _start(workspace: Workspace) -> None:
         if _is_double_click(config):
             return
         name = st.session_state.get("finetune_name") or None
-        run = launcher.start_run(workspace, config, name=name)
+        run = launching.start_run(workspace, config, name=name)
         state.say(f"Started {run_parts.name_of(run)}", timed=False)
 
 

@@ -8,7 +8,7 @@ from functools import partial
 
 import streamlit as st
 
-from moola import diagnostics, launcher
+from moola import diagnostics, launching
 from moola.runs import RunFolder, RunState, RunStatus, list_runs
 from moola.ui import components, picker, state
 
@@ -31,7 +31,10 @@ class Watch:
 
 def watch() -> Watch:
     """Return how the runs stand; a page that needs watching looks again every second."""
-    found = {run.id: run.status() for run in runs()[:N_WATCHED]}
+    newest = runs()[:N_WATCHED]
+    for run in newest:
+        launching.look_after(run)
+    found = {run.id: run.status() for run in newest}
     states: dict[str, RunState] = {run_id: status.state for run_id, status in found.items()}
     return Watch(states, is_needed=any(map(may_change, found.values())))
 
@@ -110,13 +113,13 @@ def controls(run: RunFolder, status: RunStatus, *, key: str) -> None:
 
 def _stop(run: RunFolder) -> None:
     with state.reporting():
-        launcher.stop_run(run)
+        launching.stop_run(run)
         state.say(f"Asked {name_of(run)} to save and stop", timed=False)
 
 
 def _resume(run: RunFolder) -> None:
     with state.reporting():
-        launcher.resume_run(run, state.workspace())
+        launching.resume_run(run, state.workspace())
         state.say(f"Resumed {name_of(run)}", timed=False)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from moola import launcher
+from moola import launching
 from moola.bars import BarStore
 from moola.config import FinetuneConfig
 from moola.sample import write_sample
@@ -49,7 +49,7 @@ def main() -> None:
 def _sample_with_a_run(root: Path) -> Path:
     workspace = Workspace(root)
     write_sample(workspace, LabelStore.open(workspace.store_url), BarStore(workspace.bars_dir))
-    run = launcher.start_run(workspace, FinetuneConfig(device="cpu"))
+    run = launching.start_run(workspace, FinetuneConfig(device="cpu"))
     while run.status().is_live:
         time.sleep(1)
     return root

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from moola import launcher
+from moola import launching
 from moola.bars import BarStore
 from moola.collect import collect
 from moola.config import FinetuneConfig
@@ -33,7 +33,7 @@ OpenPage = Callable[..., AppTest]
 def quick_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     """Devices without the seconds that a subprocess with torch takes."""
     cache.devices.clear()
-    monkeypatch.setattr(launcher, "list_devices", lambda: [{"key": "cpu", "name": "a test"}])
+    monkeypatch.setattr(launching, "list_devices", lambda: [{"key": "cpu", "name": "a test"}])
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from moola import launcher
+from moola import launching
 from moola.config import FinetuneConfig
 from moola.exceptions import DeviceError
 from moola.runs import create_run
@@ -25,7 +25,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[FinetuneConfig]:
         configs.append(config)
         return create_run(workspace.runs_dir, config)
 
-    monkeypatch.setattr(launcher, "start_run", start_run)
+    monkeypatch.setattr(launching, "start_run", start_run)
     return configs
 
 
@@ -143,7 +143,7 @@ def test_a_failing_device_list_does_not_stop_the_page(
     def fail() -> None:
         raise DeviceError("The devices of this machine could not be listed: a test.")
 
-    monkeypatch.setattr(launcher, "list_devices", fail)
+    monkeypatch.setattr(launching, "list_devices", fail)
     app = open_page(sample, "finetune").run()
     assert not app.exception
     assert "could not be listed" in shown_text(app)

@@ -8,7 +8,7 @@ from typing import Any
 import psutil
 import pytest
 
-from moola import launcher
+from moola import launching
 from moola.config import FinetuneConfig
 from moola.runs import RunFolder, RunStatus, create_run, list_runs
 from moola.ui import run_parts, run_view
@@ -54,7 +54,7 @@ def test_a_running_run_shows_progress_time_left_and_stop(
     app = open_page(empty, "loss_shares")
     assert "Epoch 2 of 10, about 16 s left" in app.get("progress")[0].proto.text
     stopped: list[str] = []
-    monkeypatch.setattr(launcher, "stop_run", lambda run: stopped.append(run.id))
+    monkeypatch.setattr(launching, "stop_run", lambda run: stopped.append(run.id))
     app.button(key=f"shares_stop_{run.id}").click().run()
     assert stopped == [run.id]
 
@@ -83,7 +83,7 @@ def test_a_crashed_run_says_why_and_can_be_resumed(
     app = open_page(empty, "loss_shares")
     assert "killed from outside" in app.error[0].value
     resumed: list[str] = []
-    monkeypatch.setattr(launcher, "resume_run", lambda run, _workspace: resumed.append(run.id))
+    monkeypatch.setattr(launching, "resume_run", lambda run, _workspace: resumed.append(run.id))
     app.button(key=f"shares_resume_{run.id}").click().run()
     assert resumed == [run.id]
 

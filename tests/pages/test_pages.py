@@ -117,8 +117,8 @@ def test_no_page_loads_torch(sample: Workspace) -> None:
         [
             "import os, sys",
             f"os.environ['MOOLA_WORKSPACE'] = {str(sample.root)!r}",
-            "from moola import launcher",
-            "launcher.list_devices = lambda: []",  # it loads torch, in a process of its own
+            "from moola import launching",
+            "launching.list_devices = lambda: []",  # it loads torch, in a process of its own
             "from streamlit.testing.v1 import AppTest",
             "app = AppTest.from_file('app.py', default_timeout=60).run()",
             f"for page in {PAGES!r}:",
