@@ -25,7 +25,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from moola import launcher
+from moola import launching
 from moola.config import BALANCES, FinetuneConfig
 from moola.exceptions import ConfigError, RunError
 from moola.runs import EXAMPLES_FILE, RunFolder, create_run, write_json
@@ -195,7 +195,7 @@ def carry_out(plan: Plan, workspace: Workspace, *, on_progress: Progress = print
             if run is None:
                 run, plan = _start(plan, cell, workspace)
             elif not run.status().is_live:
-                launcher.resume_run(run, workspace)
+                launching.resume_run(run, workspace)
             state = _wait(run)
             if state != "finished":
                 on_progress(f"{cell} has {state}: {run.status().message or run.id}")
@@ -240,7 +240,7 @@ def _start(plan: Plan, cell: Cell, workspace: Workspace) -> tuple[RunFolder, Pla
         runs={**plan.runs, cell: run.id},
     )
     _write(plan, workspace)
-    launcher.launch(run, workspace)
+    launching.launch(run, workspace)
     return run, plan
 
 
@@ -258,7 +258,7 @@ def _wait(run: RunFolder) -> str:
         while run.status().is_live:
             time.sleep(POLL_S)
     except KeyboardInterrupt:
-        launcher.stop_run(run)
+        launching.stop_run(run)
         raise
     return run.status().state
 
@@ -267,7 +267,7 @@ def launch(plan: Plan, workspace: Workspace) -> int:
     """Carry a group out in a process of its own, which outlives page and server; return its pid."""
     command = [sys.executable, "-m", "moola", "strategies", "--group", plan.group]
     command += ["--workspace", str(workspace.root.resolve())]
-    environment = os.environ | {"PYTHONPATH": str(launcher.PACKAGE_PARENT)}
+    environment = os.environ | {"PYTHONPATH": str(launching.PACKAGE_PARENT)}
     if workspace.database_url:
         environment["MOOLA_DATABASE_URL"] = workspace.database_url
     with (groups_dir(workspace) / plan.group / "log.txt").open("ab") as log:

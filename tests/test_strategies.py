@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from moola import launcher, strategies, strategy_table
+from moola import launching, strategies, strategy_table
 from moola.advice import Badge
 from moola.config import BALANCES, FinetuneConfig
 from moola.exceptions import ConfigError, RunError
@@ -97,7 +97,7 @@ def test_an_unknown_group_is_named_with_those_there_are(workspace: Workspace) ->
 def test_all_strategies_of_a_seed_get_the_same_examples(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(launcher, "launch", end_as(["finished"] * 4))
+    monkeypatch.setattr(launching, "launch", end_as(["finished"] * 4))
     plan = carry_out(plan_of(workspace), workspace, on_progress=lambda _: None)
     assert len(list_runs(workspace.runs_dir)) == 4
     one, other = (plan.run_of(Cell(name, 1), workspace) for name in plan.strategies)
@@ -110,7 +110,7 @@ def test_carrying_a_group_out_again_does_only_what_is_not_finished(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        launcher, "launch", end_as(["finished", "failed", "finished", "finished", "finished"])
+        launching, "launch", end_as(["finished", "failed", "finished", "finished", "finished"])
     )
     told: list[str] = []
     plan = carry_out(plan_of(workspace), workspace, on_progress=told.append)
@@ -133,7 +133,7 @@ def test_a_group_is_carried_by_one_process_at_a_time(
         run.write_status(state="finished")
         return 0
 
-    monkeypatch.setattr(launcher, "launch", launch)
+    monkeypatch.setattr(launching, "launch", launch)
     carry_out(plan, workspace, on_progress=lambda _: None)
     assert not strategies.is_carried("g", workspace)
 

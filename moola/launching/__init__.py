@@ -15,7 +15,7 @@ from moola.endings import EXIT_FILE
 from moola.exceptions import RunError
 from moola.launching._base import TrainingLauncher
 from moola.launching.devices import list_devices
-from moola.launching.local import LocalLauncher
+from moola.launching.local import PACKAGE_PARENT, LocalLauncher
 from moola.launching.ray_cluster import RayLauncher
 from moola.launching.ray_jobs import RayJobs
 from moola.launching.turn import training_turn
@@ -25,6 +25,7 @@ from moola.supervisor import ALIVE_FILE, ASK_FILE
 from moola.workspace import Workspace
 
 __all__ = [
+    "PACKAGE_PARENT",
     "LocalLauncher",
     "RayJobs",
     "RayLauncher",
