@@ -22,7 +22,7 @@ from moola.device import resolve_device, use_one_thread
 from moola.examples import Examples
 from moola.exceptions import CheckpointError
 from moola.features import FEATURE_NAMES
-from moola.model import HIDDEN_SIZE
+from moola.model import HIDDEN_SIZE, SMALLEST_DEVIATION
 from moola.optimizer import lr_factor
 from moola.pretrain_config import PretrainConfig
 
@@ -31,15 +31,20 @@ CHECK_SEED = 2**31
 
 
 class MaskedAutoencoder(nn.Module):
-    """The encoder of JadeCompact and one linear layer back to the features."""
+    """The encoder of JadeCompact, on standardised features, and one linear layer back to them."""
+
+    feature_mean: Tensor  # (F,) these two go with the encoder wherever it is loaded
+    feature_deviation: Tensor  # (F,)
 
     def __init__(self, n_features: int = len(FEATURE_NAMES)) -> None:
         super().__init__()
+        self.register_buffer("feature_mean", torch.zeros(n_features))
+        self.register_buffer("feature_deviation", torch.ones(n_features))
         self.encoder = nn.LSTM(n_features, HIDDEN_SIZE, batch_first=True, bidirectional=True)
         self.decoder = nn.Linear(2 * HIDDEN_SIZE, n_features)
 
     def forward(self, features: Tensor, masked: Tensor) -> Tensor:
-        """Return (B, T, F) features rebuilt from those of the bars that are not masked (B, T)."""
+        """Return (B, T, F) scaled features rebuilt from those of the bars not masked (B, T)."""
         hidden, _ = self.encoder(features * ~masked[:, :, None])
         return self.decoder(hidden)
 
@@ -66,11 +71,12 @@ class MaskedTrainer:
         torch.manual_seed(config.seed)
         features = torch.from_numpy(examples.features)
         train = features[torch.from_numpy(~examples.is_val)]
-        self.mean = train.mean(dim=(0, 1))
-        self.sd = train.std(dim=(0, 1)).clamp(min=1e-6)
+        self.model = MaskedAutoencoder()
+        self.model.feature_mean.copy_(train.mean(dim=(0, 1)))
+        self.model.feature_deviation.copy_(train.std(dim=(0, 1)).clamp(min=SMALLEST_DEVIATION))
         self.train = self._scaled(train)
         self.val = self._scaled(features[torch.from_numpy(examples.is_val)])
-        self.model = MaskedAutoencoder().to(self.device)
+        self.model.to(self.device)
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=config.lr, weight_decay=config.weight_decay
         )
@@ -78,7 +84,8 @@ class MaskedTrainer:
         self.clock = time.monotonic()
 
     def _scaled(self, features: Tensor) -> Tensor:
-        return ((features - self.mean) / self.sd).to(self.device)
+        scaled = (features - self.model.feature_mean) / self.model.feature_deviation
+        return scaled.to(self.device)
 
     @property
     def n_steps(self) -> int:
@@ -149,11 +156,9 @@ class MaskedTrainer:
         return row, is_best
 
     def checkpoint(self, *, to_continue: bool = True) -> Checkpoint:
-        """Return the model with the scale of its features and, if wanted, what to continue from."""
+        """Return the model and, if wanted, what to continue from."""
         training = {"optimizer": self.optimizer.state_dict(), "state": asdict(self.state)}
         meta = {
-            "feature_mean": self.mean.tolist(),
-            "feature_sd": self.sd.tolist(),
             "epoch": self.state.epoch,
             "config": self.config.to_dict() | {"series": list(self.config.series)},
         }
