@@ -31,6 +31,8 @@ class Plan:
     length_power: float = 0.5
     """The drift goes with ``(8 / length) ** length_power``: at 0.5 long and short expansions are
     equally hard to tell from noise, at 0 every bar of them moves alike."""
+    surge_scale: tuple[float, float] = (1.1, 1.4)
+    """Factor on the volatility inside an expansion, drawn from this range."""
     lengths_bars: tuple[int, int] = (2, 23)
     median_length_bars: float = 7.0
     type_shares: tuple[float, float, float] = (0.45, 0.35, 0.20)
@@ -135,7 +137,7 @@ def plant(rng: np.random.Generator, shape: Shape, event: Event, plan: Plan) -> N
     else:
         drift[pre] -= sign * strength * rng.uniform(0.3, 0.55)
     _surge(rng, shape, slice(pre.stop, (e + 1) * SUB_STEPS), sign * strength, plan.length_power)
-    shape.scale[s + 1 : e + 1] *= rng.uniform(1.1, 1.4)
+    shape.scale[s + 1 : e + 1] *= rng.uniform(*plan.surge_scale)
 
 
 def _surge(
