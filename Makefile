@@ -3,7 +3,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 TEST_STAMP := .venv/.installed-tests
 
-.PHONY: app test lint format sample bench
+.PHONY: app test lint format sample bench bench-detection
 app: $(STAMP)
 	$(BIN)/python -m streamlit run app.py
 
@@ -24,6 +24,9 @@ sample: $(STAMP)
 
 bench: $(TEST_STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/benchmarks -q -s -o addopts=--import-mode=importlib
+
+bench-detection: $(TEST_STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.detection $(DETECTION)
 
 $(STAMP): requirements.txt
 	python3 -m venv .venv

@@ -1,0 +1,102 @@
+"""The cells of the benchmark: which data, which options, which seeds. One training run a seed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+MAIN = "s0.9"
+FULL_EPOCHS = 60
+MEAN = {"pointer_head": "mean"}
+MEAN_WEIGHTS = MEAN | {"balance": "manual", "weights": (0.1, 0.1, 0.5, 0.3)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One row of the table before it is decoded."""
+
+    name: str
+    world: str = MAIN
+    options: Mapping[str, Any] = field(default_factory=dict)  # of FinetuneConfig
+    n_labels: int = 174
+    pretrained: Literal["planted", "mae"] | None = None
+    n_seeds: int = 3
+    epochs: int = FULL_EPOCHS
+    n_test: int = 1000
+
+    @property
+    def needs_real_bars(self) -> bool:
+        """Whether the cell cannot run without the private bars."""
+        return not self.world.startswith("s")
+
+    def training_options(self, seed: int) -> dict[str, Any]:
+        """Return the options of `FinetuneConfig`; augmentation is named, so that a key tells it."""
+        fixed = {"epochs": self.epochs, "seed": seed, "device": "cpu"}
+        return {"augment": "shift+mirror", **self.options, **fixed}
+
+    def key(self, seed: int) -> str:
+        """Return the name of the file with the result: other options have another one."""
+        facts = [self.world, self.training_options(seed), self.n_labels, self.pretrained]
+        digest = hashlib.sha1(json.dumps([*facts, self.n_test], sort_keys=True).encode())
+        return f"{self.name.replace(' ', '-').replace('/', '-')}-{digest.hexdigest()[:8]}-{seed}"
+
+
+CELLS: tuple[Cell, ...] = (
+    # Both heads on every kind of data
+    Cell(name="bar head", n_seeds=5),
+    Cell(name="mean head", options=MEAN, n_seeds=5),
+    Cell(name="bar head", world="s0.7"),
+    Cell(name="bar head", world="s1.2"),
+    Cell(name="bar head", world="rplant0.7", n_seeds=4),
+    Cell(name="bar head", world="rweak", n_seeds=4),
+    Cell(name="mean head", options=MEAN, world="s0.7", n_seeds=2),
+    Cell(name="mean head", options=MEAN, world="s1.2", n_seeds=2),
+    Cell(name="mean head", options=MEAN, world="rplant0.7", n_seeds=2),
+    Cell(name="mean head", options=MEAN, world="rweak", n_seeds=2),
+    # The bar head without one ingredient
+    Cell(name="bar head, no augmentation", options={"augment": "none"}),
+    Cell(name="bar head, shift only", options={"augment": "shift"}),
+    Cell(name="bar head, features as they are", options={"standardize": False}),
+    Cell(name="bar head, countdown in raw bars", options={"countdown": "raw"}),
+    Cell(name="bar head, raw weights", options={"balance": "raw"}),
+    # The source's head with and without
+    Cell(name="mean head, no augmentation", options=MEAN | {"augment": "none"}),
+    Cell(name="mean head, weights .1/.1/.5/.3", options=MEAN_WEIGHTS),
+    Cell(
+        name="mean head, as in the source",
+        options=MEAN
+        | {"augment": "none", "standardize": False, "countdown": "raw", "balance": "raw"},
+    ),
+    # Pretraining and few labels
+    Cell(name="bar head, planted pretraining", pretrained="planted"),
+    Cell(name="bar head, mae pretraining", pretrained="mae"),
+    Cell(
+        name="bar head, planted pretraining, frozen",
+        pretrained="planted",
+        options={"freeze_encoder": True},
+    ),
+    Cell(
+        name="bar head, mae pretraining, frozen", pretrained="mae", options={"freeze_encoder": True}
+    ),
+    Cell(name="bar head, 50 labels", n_labels=50),
+    Cell(name="bar head, 50 labels, planted pretraining", n_labels=50, pretrained="planted"),
+    Cell(name="bar head, rplant at strength 1.1", world="rplant1.1", n_seeds=2),
+)
+
+
+FINDER_SEEDS = 3
+"""Rules and boosting are fitted with the first seeds on every kind of data."""
+
+
+def chosen(*, quick: bool, with_real_bars: bool) -> Iterator[tuple[Cell, int]]:
+    """Yield cells with their seeds, first seeds first: an early stop leaves a full table."""
+    cells = [cell for cell in CELLS if with_real_bars or not cell.needs_real_bars]
+    if quick:
+        cells = [replace(cell, n_seeds=1, epochs=8, n_test=200) for cell in cells]
+    for seed in range(max(cell.n_seeds for cell in cells)):
+        for cell in cells:
+            if seed < cell.n_seeds:
+                yield cell, seed

@@ -1,0 +1,38 @@
+"""The ways to read a span out of the heads, each applied to the same trained models."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .finding import Floats, Spans, largest_sums, mass_around, rising_edge
+from .work import Trained
+
+EDGE_WIDTH = 5
+
+
+def decoded(trained: Trained) -> dict[str, Spans]:
+    """Return the spans of every decoder that the model's heads allow."""
+    outputs = trained.outputs
+    found: dict[str, Spans] = {}
+    if outputs.binary_logits is not None:
+        logits = outputs.binary_logits.astype(np.float64)
+        found["max-sum"] = largest_sums(logits)
+        found["edge"] = rising_edge(1 / (1 + np.exp(-logits)), EDGE_WIDTH)
+    if outputs.start_logits is not None and outputs.end_logits is not None:
+        found["start"] = start_then_end(
+            _softmax(outputs.start_logits), _softmax(outputs.end_logits)
+        )
+    return found
+
+
+def start_then_end(start: Floats, end: Floats) -> Spans:
+    """Return the start with most mass within ±3 bars, and the best end from there on."""
+    mass = mass_around(start)
+    first = mass.argmax(axis=1)
+    later = np.where(np.arange(end.shape[1]) >= first[:, None], mass_around(end, 1), -1.0)
+    return Spans(first, later.argmax(axis=1), mass.max(axis=1))
+
+
+def _softmax(logits: np.ndarray) -> Floats:
+    odds = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True)
