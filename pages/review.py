@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from moola.ui import components, run_parts, state
-from moola.ui.review import chart, errors, quality, success, windows
+from moola.ui.review import chart, doubts, errors, quality, success, takeaway, windows
 from moola.ui.review import result as results
 
 workspace = state.workspace()
@@ -37,5 +37,9 @@ with components.problems():
             chart.draw(workspace, result, window_uid, names, others)
     elif view == results.CALIBRATION:
         quality.draw(result)
-    else:
+    elif view == results.ERRORS:
         errors.draw(workspace, result)
+    elif view == results.AUDIT:
+        doubts.draw(workspace, run, result, names)
+    else:
+        takeaway.draw(workspace, run)

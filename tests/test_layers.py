@@ -32,6 +32,7 @@ FLOORS = [
     ["releases"],
     ["collect", "sample"],
     ["decode", "metrics", "silence", "criteria", "planted_windows", "unlabelled"],
+    ["span_shapes", "card_text"],
     ["pretrain_windows"],
     ["floors", "calibration", "agreement", "judgement", "resampling"],
     ["advice"],
@@ -41,7 +42,8 @@ FLOORS = [
     ["doctor", "diagnostics", "carrying", "run_comparing", "strategies"],
     ["strategy_table"],
     ["figures", "review_tables"],
-    ["review_curves"],
+    ["review_curves", "audit", "ceilings", "label_versions"],
+    ["model_card", "span_exports"],
     ["figures_agreement", "figures_bars", "figures_detection"],
     ["desk"],
 ]
@@ -53,7 +55,7 @@ TORCH_FLOORS = [
     ["balancing", "probe", "predict", "masked"],
     ["validation"],
     ["trainer"],
-    ["handover"],
+    ["handover", "onnx_export"],
     ["train"],
     ["finetuning", "pretraining"],
 ]

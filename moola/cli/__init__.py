@@ -28,6 +28,7 @@ from moola.cli import (
     options,
     pretraining,
     releases,
+    reviewing,
     rule,
     store,
     strategies,
@@ -50,6 +51,7 @@ VERBS = {
     **pretraining.VERBS,
     **training.VERBS,
     **strategies.VERBS,
+    **reviewing.VERBS,
 }
 
 

@@ -6,9 +6,10 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from datetime import datetime
 from typing import Any
 
-from moola import ruling
+from moola import audit, ruling
 from moola.desk import operations, overlay, progress
 from moola.desk.board import Board, Boards
 from moola.desk.items import Display, Item, bar_columns
@@ -16,6 +17,7 @@ from moola.desk.modes import MODES, QueueMode, Scene, is_open, ranks
 from moola.desk.people import Judgements, layer_of, mode_of
 from moola.desk.queue import Orders, Picked, Query, pick
 from moola.exceptions import SchemaError
+from moola.runs import list_runs, open_run
 from moola.schema import WINDOW_LENGTH, ReviewMode
 from moola.store import CATCH, REPEAT, Answer, LabelStore, StoredSpan, WindowView
 from moola.workspace import Workspace
@@ -166,13 +168,28 @@ class Desk:
         if query.mode == "run":
             result = overlay.result_of(self.workspace.runs_dir, query.run)
             errors = result.disagreements() if result else {}
+        sent = self._sent(query)
+        again = self._judgements.of_layer(query.annotator + REPEAT) if sent else []
         return Scene(
+            suspects={uid: place for place, uid in enumerate(sent.windows)} if sent else {},
+            sent_at=datetime.fromisoformat(sent.sent_at) if sent else None,
+            again={item.window_uid: item.updated_at for item in again},
             standing=self._judgements.standing(),
             repeated=self._judgements.decided_in(query.annotator + REPEAT),
             caught=self._judgements.decided_in(query.annotator + CATCH),
             errors=errors,
             ranks=self._ranks_of(board, display) if query.mode == "session" else {},
         )
+
+    def _sent(self, query: Query) -> audit.Sent | None:
+        """Return the doubtful labels of the run that was asked for, or of the newest with any."""
+        if query.mode not in ("audit", "audit-blind"):
+            return None
+        if query.run is not None:
+            run = open_run(query.run, self.workspace.runs_dir)
+            return audit.read_sent(run.path)
+        sent = (audit.read_sent(run.path) for run in list_runs(self.workspace.runs_dir))
+        return next(filter(None, sent), None)
 
     def _ranks_of(self, board: Board, display: Display) -> dict[str, int]:
         known = board.annotator, board.shape

@@ -30,6 +30,8 @@ QueueMode = Literal[
     "blind",
     "repeats",
     "run",
+    "audit",
+    "audit-blind",
     "all",
 ]
 QUEUE_MODES: tuple[QueueMode, ...] = get_args(QueueMode)
@@ -53,6 +55,12 @@ class Scene:
     """Windows that this person has met in a catch trial."""
     errors: Mapping[str, int] = field(default_factory=dict)
     """Bars between label and prediction of the windows that a run reads otherwise."""
+    suspects: Mapping[str, int] = field(default_factory=dict)
+    """Place among the doubtful labels that were sent for a second look, most doubtful first."""
+    sent_at: datetime | None = None
+    """When they were sent: what a person has judged since then is done."""
+    again: Mapping[str, datetime] = field(default_factory=dict)
+    """When this person judged a window a second time."""
     ranks: Mapping[str, int] = field(default_factory=dict)
     """Place of each proposed window among those of its cell of the market, least certain first."""
 
@@ -66,8 +74,15 @@ class Mode:
     wants: Callable[[WindowView, Scene], bool]
     key: Callable[[WindowView, Scene], Key]
     review: ReviewMode = "normal"
+    first_review: ReviewMode | None = None
+    """Instead, for a window that this person has not decided yet."""
     is_shared: bool = False
     """Whether several people draw from it: a window that one holds is then kept from the others."""
+
+    def review_of(self, view: WindowView) -> ReviewMode:
+        """Return how a window of this queue is judged."""
+        first = self.first_review
+        return first if first is not None and not is_decided(view) else self.review
 
 
 def is_open(view: WindowView) -> bool:
@@ -102,6 +117,23 @@ def _by_doubt(view: WindowView, scene: Scene) -> Key:
 
 def _by_error(view: WindowView, scene: Scene) -> Key:
     return (-scene.errors.get(view.window_uid, 0), *by_place(view, scene))
+
+
+def _by_suspicion(view: WindowView, scene: Scene) -> Key:
+    return scene.suspects.get(view.window_uid, len(scene.suspects)), *by_place(view, scene)
+
+
+def _is_suspect(view: WindowView, scene: Scene) -> bool:
+    """Return whether a person has not judged a doubtful label since it was sent to him."""
+    return view.window_uid in scene.suspects and not _since(scene, view.updated_at)
+
+
+def _is_suspect_blind(view: WindowView, scene: Scene) -> bool:
+    return _is_suspect(view, scene) and not _since(scene, scene.again.get(view.window_uid))
+
+
+def _since(scene: Scene, when: datetime | None) -> bool:
+    return when is not None and scene.sent_at is not None and when >= scene.sent_at
 
 
 def _may_be_repeated(view: WindowView, scene: Scene) -> bool:
@@ -187,6 +219,20 @@ MODES: dict[QueueMode, Mode] = {
         "Windows that a run reads otherwise than their label says, worst first",
         lambda view, scene: view.window_uid in scene.errors,
         _by_error,
+    ),
+    "audit": Mode(
+        "Doubtful labels",
+        "Labels that a run's audit doubts, most doubtful first: change one, or accept it as it is",
+        _is_suspect,
+        _by_suspicion,
+    ),
+    "audit-blind": Mode(
+        "Doubtful labels, blind",
+        "The same without your label and the model: your second judgement stands beside the first",
+        _is_suspect_blind,
+        _by_suspicion,
+        review="repeat",
+        first_review="blind",
     ),
     "all": Mode("All", "Every window, in the order of the bars", lambda v, s: True, by_place),
 }  # fmt: skip

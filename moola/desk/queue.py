@@ -116,13 +116,13 @@ def pick(
 
     if query.mode == "session":
         return _pick_session(query, board, scene, orders, is_free)
-    order = orders.of(board, scene, query.mode, mode, extra=query.run)
+    order = orders.of(board, scene, query.mode, mode, extra=(query.run, scene.sent_at))
     key = tuple(read_cursor(query.mode, query.cursor)) if query.cursor else None
     found, last = take(
         after(order, key), query.n, lambda uid: mode.wants(views[uid], scene) and is_free(uid)
     )
     cursor = None if last is None else write_cursor(query.mode, list(last))
-    return Picked([(uid, mode.review) for uid in found], cursor)
+    return Picked([(uid, mode.review_of(views[uid])) for uid in found], cursor)
 
 
 def _pick_session(

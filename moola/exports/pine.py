@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from moola.exceptions import SchemaError
 from moola.exports._base import ExportWindow, LabelSet, Writer, counted, write_text
-from moola.store import StoredSpan
+from moola.schema import SpanType
+from moola.store import Series, StoredSpan
 
 MOST_BOXES = 500
 """TradingView draws no more boxes of one script."""
@@ -14,7 +18,7 @@ COLORS = {"consolidation": "#2563eb", "retracement": "#d97706", "reversal": "#93
 
 SCRIPT = """//@version=5
 indicator("Moola spans: {title}", overlay = true, max_boxes_count = {limit})
-// {n} labelled expansions of {symbol}, {bar} bars; both ends inclusive. Times are UTC.
+// {n} {what} expansions of {symbol}, {bar} bars; both ends inclusive. Times are UTC.
 // The colour is the state before: blue consolidation, orange retracement, purple reversal.
 var starts = array.new_int()
 var ends = array.new_int()
@@ -40,6 +44,18 @@ text = array.get(names, i), text_size = size.tiny, text_color = tint)
 """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Box:
+    """One span on the chart: the times of its first and last bar, and its prices."""
+
+    start: datetime
+    end: datetime
+    high: float
+    low: float
+    type: SpanType
+    name: str
+
+
 def write(labels: LabelSet, path: Path) -> list[str]:
     """Write the newest spans of one series with times."""
     found = labels.labelled()
@@ -52,37 +68,53 @@ def write(labels: LabelSet, path: Path) -> list[str]:
             f"{', '.join(sorted(series)) or 'none'}."
         )
     spans = {span.span_id: (window, span) for window in timed for span in window.view.spans}
-    ordered = sorted(spans.values(), key=lambda item: _bar_time(item[0], item[1].start))
-    kept = ordered[-MOST_BOXES:]
     owner = labels.series[series.pop()]
+    notes = write_boxes([_box(*item) for item in spans.values()], path, owner, what="labelled")
+    untimed = [window for window in found if not window.times]
+    return notes + counted(untimed, "without times left out")
+
+
+def write_boxes(boxes: Sequence[Box], path: Path, owner: Series, *, what: str) -> list[str]:
+    """Write a script that draws the newest boxes on the chart of `owner`; say what it left out.
+
+    Parameters
+    ----------
+    what
+        What the spans are, in a word: ``labelled`` or ``predicted``.
+    """
+    ordered = sorted(boxes, key=lambda box: box.start)
+    kept = ordered[-MOST_BOXES:]
     text = SCRIPT.format(
         title=_plain(owner.symbol),
         symbol=_plain(owner.symbol),
         bar=owner.bar or "unknown",
         n=len(kept),
         limit=MOST_BOXES,
-        spans="\n".join(_call(window, span) for window, span in kept),
+        what=what,
+        spans="\n".join(map(_call, kept)),
     )
     write_text(path, text)
     n_older = len(ordered) - len(kept)
     notes = [f"the {n_older:,} oldest spans left out: TradingView draws {MOST_BOXES} boxes"]
-    untimed = [window for window in found if not window.times]
-    return (notes if n_older else []) + counted(untimed, "without times left out")
+    return notes if n_older else []
 
 
-def _call(window: ExportWindow, span: StoredSpan) -> str:
-    bars = window.ohlc[span.start : span.end + 1]
-    end = _bar_time(window, span.end)
-    return (
-        f"    span({_bar_time(window, span.start)}, {end}, {float(bars[:, 1].max())!r}, "
-        f'{float(bars[:, 2].min())!r}, {COLORS[span.type]}, "{_name(span)}")'
+def _box(window: ExportWindow, span: StoredSpan) -> Box:
+    bars, times = window.ohlc[span.start : span.end + 1], window.times or ()
+    return Box(
+        start=times[span.start],
+        end=times[span.end],
+        high=float(bars[:, 1].max()),
+        low=float(bars[:, 2].min()),
+        type=span.type,
+        name=_name(span),
     )
 
 
-def _bar_time(window: ExportWindow, bar: int) -> int:
-    """Return the start of a bar in milliseconds since 1970, as Pine counts."""
-    times = window.times or ()
-    return int(times[bar].timestamp() * 1000)
+def _call(box: Box) -> str:
+    # Pine counts milliseconds since 1970.
+    start, end = (int(time.timestamp() * 1000) for time in (box.start, box.end))
+    return f'    span({start}, {end}, {box.high!r}, {box.low!r}, {COLORS[box.type]}, "{box.name}")'
 
 
 def _name(span: StoredSpan) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from moola import coverage, diagnostics, market_hours
+from moola import audit, coverage, diagnostics, market_hours
 from moola.desk import MODES, QUEUE_MODES, QueueMode
 from moola.exceptions import MoolaError
 from moola.runs import list_runs
@@ -73,7 +73,9 @@ def choose_queue(workspace: Workspace, annotator: str) -> dict[str, str]:
     At first it is what is left to decide, or everything where nothing is.
     """
     runs = [run for run in list_runs(workspace.runs_dir) if (run.path / PREDICTIONS).exists()]
-    modes: list[QueueMode] = [mode for mode in QUEUE_MODES if mode != "run" or runs]
+    audited = [run for run in runs if (run.path / audit.SENT_FILE).exists()]
+    of_runs = {"run": runs, "audit": audited, "audit-blind": audited}
+    modes: list[QueueMode] = [mode for mode in QUEUE_MODES if of_runs.get(mode, True)]
     if st.session_state.get(MODE) not in modes:
         st.session_state.pop(MODE, None)
     first: QueueMode = "unlabelled" if cache.desk(workspace).has_open(annotator) else "all"
@@ -86,9 +88,9 @@ def choose_queue(workspace: Workspace, annotator: str) -> dict[str, str]:
         persist_state="session",
     )
     st.caption(MODES[mode].help)
-    if mode != "run":
+    if mode not in of_runs:
         return {"mode": mode}
-    by_id = {run.id: run for run in runs}
+    by_id = {run.id: run for run in of_runs[mode]}
     if st.session_state.get(RUN) not in by_id:
         st.session_state.pop(RUN, None)
     run_id = st.selectbox(
@@ -97,7 +99,9 @@ def choose_queue(workspace: Workspace, annotator: str) -> dict[str, str]:
         format_func=lambda run_id: run_parts.name_of(by_id[run_id]),
         key=RUN,
         help=f"Windows whose decoded span is more than {diagnostics.DISAGREEMENT_BARS} bars from "
-        "the label that the run was given",
+        "the label that the run was given"
+        if mode == "run"
+        else "The run whose audit sent these windows",
         persist_state="session",
     )
     return {"mode": mode, "run": run_id}

@@ -6,10 +6,13 @@ import shutil
 
 import pandas as pd
 import pytest
+from streamlit.testing.v1 import AppTest
 
+from moola.audit import read_sent
 from moola.examples import Examples
 from moola.labels import create_expansion_labels
 from moola.runs import RunFolder, list_runs
+from moola.store import Decision, LabelStore
 from moola.workspace import Workspace
 from tests.pages.conftest import OpenPage, component_data, shown_text
 
@@ -118,7 +121,10 @@ def test_other_runs_lie_over_the_window_each_in_a_lane_of_its_own(
     assert "<b>A</b> other" in shown_text(app)
 
 
-@pytest.mark.parametrize(("view", "n_figures"), [("Windows", 0), ("Calibration", 4), ("Errors", 7)])
+@pytest.mark.parametrize(
+    ("view", "n_figures"),
+    [("Windows", 0), ("Calibration", 4), ("Errors", 7), ("Label audit", 0), ("Card and export", 0)],
+)
 def test_only_the_chosen_view_is_drawn(
     open_page: OpenPage, sample: Workspace, view: str, n_figures: int
 ) -> None:
@@ -161,3 +167,88 @@ def test_predictions_with_bars_missing_are_refused_in_one_sentence(
     app = open_page(sample, "review")
     assert not app.exception
     assert "105 bars of every window" in app.error[0].value
+
+
+def open_view(open_page: OpenPage, sample: Workspace, view: str) -> AppTest:
+    app = open_page(sample, "review")
+    app.segmented_control(key="review_view").set_value(view).run()
+    assert not app.exception
+    return app
+
+
+def test_doubtful_labels_go_to_the_desk_in_one_click_and_stay_as_they_are(
+    open_page: OpenPage, sample: Workspace, run: RunFolder
+) -> None:
+    app = open_view(open_page, sample, "Label audit")
+    table = app.dataframe[0].value
+    examples = run.examples()
+    assert len(table) == len(set(examples.window_uid[examples.is_val].tolist()))
+    assert table["doubt"].is_monotonic_decreasing
+    before = stored_labels(sample)
+    app.number_input(key="review_audit_n").set_value(3)
+    app.button(key="review_audit_send").click().run()
+    assert "Sent 3 windows" in shown_text(app)
+    assert "0 of 3 looked at" in shown_text(app)
+    links = [link.proto.query_string for link in app.get("page_link")]
+    assert f"mode=audit&run={run.id}" in links
+    sent = read_sent(run.path)
+    assert sent is not None
+    assert list(sent.windows.values()) == table["why"].tolist()[:3]
+    assert stored_labels(sample) == before
+
+
+def test_a_blind_second_look_that_differs_is_listed_beside_the_label(
+    open_page: OpenPage, sample: Workspace, run: RunFolder
+) -> None:
+    app = open_view(open_page, sample, "Label audit")
+    app.number_input(key="review_audit_n").set_value(1)
+    app.button(key="review_audit_send_blind").click().run()
+    sent = read_sent(run.path)
+    assert sent is not None
+    (uid,) = sent.windows
+    store = LabelStore.open(sample.store_url)
+    rejected = Decision(
+        op_id="second", kind="reject", window_uid=uid, rev=0, mode="repeat",
+        args={"reason": "no_expansion"},
+    )  # fmt: skip
+    (answer,) = store.apply([rejected], annotator="local", layer="local~repeat")
+    assert answer.status == "done", answer.message
+    store.close()
+    app = open_view(open_page, sample, "Label audit")
+    assert "1 of 1 looked at" in shown_text(app)
+    labels = [link.proto.label for link in app.get("page_link")]
+    assert any("kept against rejected" in label for label in labels)
+
+
+def test_a_run_that_held_nothing_out_can_doubt_no_label(
+    open_page: OpenPage, sample: Workspace, run: RunFolder
+) -> None:
+    path = run.path / "predictions.parquet"
+    pd.read_parquet(path).assign(split="train").to_parquet(path, index=False)
+    app = open_view(open_page, sample, "Label audit")
+    assert "held nothing out" in app.info[0].value
+
+
+def test_the_card_is_shown_and_spans_leave_as_proposals_and_files(
+    open_page: OpenPage, sample: Workspace, run: RunFolder
+) -> None:
+    app = open_view(open_page, sample, "Card and export")
+    assert f"Model card: {run.id}" in shown_text(app)
+    app.selectbox(key="review_export_to").select("parquet").run()
+    app.button(key="review_export").click().run()
+    assert not app.exception
+    table = pd.read_parquet(sample.root / "exports" / f"{run.id}.parquet")
+    assert len(table) == len(set(run.examples().window_uid.tolist()))
+    app.selectbox(key="review_export_to").select("proposals").run()
+    app.button(key="review_export").click().run()
+    assert not app.exception
+
+
+def stored_labels(sample: Workspace) -> list[tuple]:
+    store = LabelStore.open(sample.store_url)
+    labels = [
+        (view.window_uid, view.state, view.rev, [(s.start, s.end) for s in view.spans])
+        for view in store.views()
+    ]
+    store.close()
+    return labels

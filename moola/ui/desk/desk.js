@@ -12,7 +12,7 @@ import * as server from "./server.js";
 import * as stage from "./stage.js";
 import * as dom from "./dom.js";
 
-const REVIEW_MODES = { blind: "blind", repeats: "repeat" };
+const REVIEW_MODES = { blind: "blind", repeats: "repeat", "audit-blind": "repeat" };
 const RETRY_MS = 2000, ADDRESS_MS = 400, LAST_LOOK_MS = 15000, CLOCK_MS = 500;
 const DECISIONS = new Set(["accept", "reject", "flag", "defer"]);
 const SWITCHES = new Set([...DECISIONS, "next", "previous", "undo", "redo", "open_cell"]);

@@ -15,7 +15,8 @@ from moola.ui import cache, run_parts
 from moola.workspace import Workspace
 
 WINDOWS, CALIBRATION, ERRORS = "Windows", "Calibration", "Errors"
-VIEWS = (WINDOWS, CALIBRATION, ERRORS)
+AUDIT, EXPORT = "Label audit", "Card and export"
+VIEWS = (WINDOWS, CALIBRATION, ERRORS, AUDIT, EXPORT)
 MOST_OTHERS = 3
 """Further runs over the chart: more outlines than that could not be told apart."""
 SPLITS = {"held-out": "val", "training": "train", "all": None}
