@@ -1,11 +1,14 @@
-"""Turn per-bar logits into one span with a confidence: the semi-Markov decoder.
+"""Turn what the heads say of every bar into one span with a confidence: the posterior decoder.
 
-A window holds either no span or one span ``start..end``. Given its per-bar logits, the score of a
-span is the sum of its calibrated logits plus the log prior of its length and place; "no span"
-scores its own log prior, as the empty sum. A softmax over all 5,565 spans and "no span" is the
-posterior. Bars are not independent, so raw logits give one sharper than the truth and too fond of
-"no span"; `moola.calibration` mends both with two numbers. With a flat prior and no calibration the
-best span is the one of largest sum (Kadane).
+A window holds either no span or one span ``start..end``. The score of a span is the log prior of
+its length and place, plus the sum of its calibrated logits of being inside, plus the calibrated log
+probabilities of its two edges if the model has a bar head; "no span" scores its own log prior. A
+softmax over all 5,565 spans and "no span" is the posterior.
+
+Bars are not independent and two heads say nearly the same, so the plain sum gives a posterior that
+is sharper than the truth and too fond of "no span"; `moola.calibration` mends that with three
+numbers. With a flat prior, no calibration and no bar head the best span is the one of largest sum
+(Kadane). Other ways to a span stand in `moola.decoders`.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,6 +26,8 @@ from moola.exceptions import SchemaError
 from moola.schema import WINDOW_LENGTH
 
 TOLERANCE_BARS = 3
+TIE_WEIGHT = 0.05
+"""A sure posterior lies within ±3 bars of 49 spans alike: their own probability decides."""
 MAX_SHAPE = 25.0
 """A Gamma of larger shape is narrower than ±20 %: too sure for the few spans it was fitted on."""
 _CHUNK_WINDOWS = 64
@@ -63,15 +68,17 @@ class LengthPrior:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What a head's logit is worth as evidence: ``scale * logit + offset`` for each bar.
+    """What the heads are worth as evidence.
 
-    Neighbouring bars say nearly the same, so their sum overstates the evidence (a scale below 1).
-    A head that is unsure *where* says "outside" for every bar although a span is there, and the
-    sum then favours "no span" (an offset above 0).
+    ``scale * logit + offset`` for each bar inside: neighbouring bars say nearly the same, so their
+    sum overstates the evidence (a scale below 1). A head that is unsure *where* says "outside" for
+    every bar although a span is there, and the sum then favours "no span" (an offset above 0).
+    ``edge * log(105 p)`` for each of the two edges that a bar head gives probability p.
     """
 
     scale: float = 1.0
     offset: float = 0.0
+    edge: float = 1.0
 
     def to_dict(self) -> dict[str, float]:
         """Return a JSON object, the keyword arguments of a `Calibration`."""
@@ -81,6 +88,10 @@ class Calibration:
 IDENTITY = Calibration()
 
 
+Decision = Literal["cell", "hit"]
+"""``cell``: the most probable span; ``hit``: the one most probably right within ±3 bars."""
+
+
 class DecodedSpans(NamedTuple):
     """One span per window, W windows; without a span ``start`` and ``end`` are `NO_SPAN`."""
 
@@ -88,6 +99,18 @@ class DecodedSpans(NamedTuple):
     end: NDArray[np.int64]  # (W,) inclusive
     confidence: NDArray[np.float64]  # (W,) posterior that both edges lie within ±3 bars
     p_no_span: NDArray[np.float64]  # (W,)
+    start_prob: NDArray[np.float64]  # (W, 105) posterior of the start; sums to 1 - p_no_span
+    end_prob: NDArray[np.float64]  # (W, 105) of the end
+
+    def edge_entropy(self) -> NDArray[np.float64]:
+        """Return (W,) how vague the edges are: mean entropy of both, 0 sure .. 1 anywhere."""
+        return (_entropy(self.start_prob) + _entropy(self.end_prob)) / 2
+
+
+def _entropy(mass: NDArray[np.float64]) -> NDArray[np.float64]:
+    total = mass.sum(axis=1, keepdims=True)
+    p = np.divide(mass, total, out=np.full_like(mass, 1 / WINDOW_LENGTH), where=total > 0)
+    return -(p * np.log(np.maximum(p, 1e-300))).sum(axis=1) / math.log(WINDOW_LENGTH)
 
 
 def fit_length_prior(lengths_bars: ArrayLike, n_windows_without_span: int) -> LengthPrior:
@@ -127,45 +150,99 @@ def log_prior_cells(prior: LengthPrior) -> NDArray[np.float64]:
 
 
 def decode_spans(
-    logits: ArrayLike, prior: LengthPrior, calibration: Calibration = IDENTITY
+    logits: ArrayLike | None,
+    prior: LengthPrior,
+    calibration: Calibration = IDENTITY,
+    *,
+    edge_logits: ArrayLike | None = None,
+    decision: Decision = "cell",
 ) -> DecodedSpans:
     """Decode one span, or none, for each window.
 
     There is no span where the posterior says so with more than one half: the rest of it is shared
-    by thousands of spans, of which the best alone may be small. Otherwise it is the most probable
-    span. The confidence is the posterior of all spans with both edges within ±3 bars of it (the
-    model's own estimate of a hit), or of "no span" where there is none.
+    by thousands of spans, of which the best alone may be small. The confidence is the posterior of
+    all spans with both edges within ±3 bars of the decoded one (the model's own estimate of a
+    hit), or of "no span" where there is none.
 
     Parameters
     ----------
     logits
-        (W, 105) log-odds that a bar lies inside the expansion.
+        (W, 105) log-odds that a bar lies inside the expansion; None without such a head.
     prior
         From `fit_length_prior` on *training* spans.
     calibration
         From `moola.calibration` on *training* windows; by default logits count as they are.
+    edge_logits
+        (W, 2, 105) of a bar head: where the span starts, and where it ends.
     """
-    logits = np.asarray(logits, np.float64)
-    if logits.ndim != 2 or logits.shape[1] != WINDOW_LENGTH:
-        raise SchemaError(f"Logits should have shape (W, {WINDOW_LENGTH}). Found {logits.shape}.")
-    if not np.isfinite(logits).all():
-        window = int(np.argmin(np.isfinite(logits).all(axis=1)))
-        raise SchemaError(f"Logits should be finite. Found NaN or infinity in window {window}.")
-    logits = calibration.scale * logits + calibration.offset
+    score = span_scores(logits, edge_logits)
     cells, log_none = log_prior_cells(prior), math.log(prior.p_no_span)
     chunks = [
-        _decode_chunk(logits[first : first + _CHUNK_WINDOWS], cells, log_none)
-        for first in range(0, max(len(logits), 1), _CHUNK_WINDOWS)
+        _decode_chunk(
+            score.of(slice(first, first + _CHUNK_WINDOWS), calibration) + cells, log_none, decision
+        )
+        for first in range(0, max(len(score), 1), _CHUNK_WINDOWS)
     ]
     return DecodedSpans(*(np.concatenate(column) for column in zip(*chunks, strict=True)))
 
 
-def _decode_chunk(
-    logits: NDArray[np.float64], cells: NDArray[np.float64], log_none: float
-) -> DecodedSpans:
-    """Decode a few windows at once; the grid of a window takes 88 kB."""
-    total = np.pad(np.cumsum(logits, axis=1), ((0, 0), (1, 0)))
-    grid = total[:, None, 1:] - total[:, :-1, None] + cells  # (w, start, end)
+@dataclass(frozen=True, eq=False)
+class SpanScores:
+    """The evidence for every span of W windows, before it is calibrated."""
+
+    inside: NDArray[np.float64]  # (W, 106) running sum of the logits of being inside
+    edges: NDArray[np.float64] | None  # (W, 2, 105) log(105 p) of being the start, the end
+
+    def __len__(self) -> int:
+        return len(self.inside)
+
+    def statistics(self, windows: slice) -> tuple[NDArray[np.float64], ...]:
+        """Return (w, 105, 105) each: sum of logits, bars, and if there is a bar head, edges."""
+        inside = self.inside[windows]
+        sums = inside[:, None, 1:] - inside[:, :-1, None]
+        bar = np.arange(WINDOW_LENGTH, dtype=np.float64)
+        n_bars = np.broadcast_to(bar[None, :] - bar[:, None] + 1, sums.shape)
+        if self.edges is None:
+            return sums, n_bars
+        start, end = self.edges[windows, 0, :, None], self.edges[windows, 1, None, :]
+        return sums, n_bars, start + end
+
+    def of(self, windows: slice, calibration: Calibration) -> NDArray[np.float64]:
+        """Return (w, 105, 105) calibrated evidence for every span [start, end]."""
+        sums, n_bars, *edges = self.statistics(windows)
+        score = calibration.scale * sums + calibration.offset * n_bars
+        return score + calibration.edge * edges[0] if edges else score
+
+
+def span_scores(logits: ArrayLike | None, edge_logits: ArrayLike | None) -> SpanScores:
+    """Return the evidence of the per-bar heads, of which one may be missing."""
+    edges = None
+    if edge_logits is not None:
+        edges = _checked(edge_logits, (2, WINDOW_LENGTH))
+        edges = edges - np.logaddexp.reduce(edges, axis=2, keepdims=True) + math.log(WINDOW_LENGTH)
+    if logits is not None:
+        inside = _checked(logits, (WINDOW_LENGTH,))
+    elif edges is not None:
+        inside = np.zeros((len(edges), WINDOW_LENGTH))
+    else:
+        raise SchemaError("Spans need per-bar logits, inside or of the edges. Found neither.")
+    return SpanScores(np.pad(np.cumsum(inside, axis=1), ((0, 0), (1, 0))), edges)
+
+
+def _checked(logits: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    logits = np.asarray(logits, np.float64)
+    if logits.shape[1:] != shape:
+        wanted = ", ".join(map(str, shape))
+        raise SchemaError(f"Logits should have shape (W, {wanted}). Found {logits.shape}.")
+    is_finite = np.isfinite(logits).all(axis=tuple(range(1, logits.ndim)))
+    if not is_finite.all():
+        window = int(np.argmin(is_finite))
+        raise SchemaError(f"Logits should be finite. Found NaN or infinity in window {window}.")
+    return logits
+
+
+def _decode_chunk(grid: NDArray[np.float64], log_none: float, decision: Decision) -> DecodedSpans:
+    """Decode the log scores (w, 105, 105) of a few windows at once; a window takes 88 kB."""
     flat = grid.reshape(len(grid), WINDOW_LENGTH**2)
     best = flat.argmax(axis=1)
     peak = np.maximum(flat.max(axis=1), log_none)
@@ -173,48 +250,36 @@ def _decode_chunk(
     np.exp(grid, out=grid)
     none = np.exp(log_none - peak)
     evidence = grid.sum(axis=(1, 2)) + none
-    p_no_span = none / evidence
+    grid /= evidence[:, None, None]
+    near = _mass_around_each(grid)
+    if decision == "hit":
+        legal = np.where(_IS_SPAN, near + TIE_WEIGHT * grid, -1.0)
+        best = legal.reshape(len(grid), WINDOW_LENGTH**2).argmax(axis=1)
     start, end = np.divmod(best, WINDOW_LENGTH)
-    near = _mass_around(grid, start, end) / evidence
+    p_no_span = none / evidence
     empty = p_no_span > 0.5
     return DecodedSpans(
         np.where(empty, NO_SPAN, start),
         np.where(empty, NO_SPAN, end),
-        np.where(empty, p_no_span, near),
+        np.where(empty, p_no_span, near[np.arange(len(grid)), start, end]),
         p_no_span,
+        grid.sum(axis=2),
+        grid.sum(axis=1),
     )
 
 
-def _mass_around(
-    grid: NDArray[np.float64], start: NDArray[np.int64], end: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Return (w,) sum of the cells with both edges within the tolerance; illegal ones hold 0."""
-    offset = np.arange(-TOLERANCE_BARS, TOLERANCE_BARS + 1)
-    starts, ends = start[:, None] + offset, end[:, None] + offset
-    last = WINDOW_LENGTH - 1
-    has_start, has_end = starts == np.clip(starts, 0, last), ends == np.clip(ends, 0, last)
-    rows, columns = np.clip(starts, 0, last)[:, :, None], np.clip(ends, 0, last)[:, None, :]
-    cells = grid[np.arange(len(grid))[:, None, None], rows, columns]
-    return np.einsum("wij,wi,wj->w", cells, has_start, has_end)
+_IS_SPAN = np.triu(np.ones((WINDOW_LENGTH, WINDOW_LENGTH), bool))
 
 
-def start_from_countdown(countdown_bars: ArrayLike) -> NDArray[np.float64]:
-    """Return (W,) start of the expansion in bars: where the predicted countdown crosses zero.
-
-    A noisy countdown may cross several times. The crossing taken is the one that leaves most of
-    the positive countdown before it and most of the negative after it; between its two bars the
-    line is straight. A countdown that never crosses starts at bar 0 or ends at bar 104.
-
-    >>> start_from_countdown([50.25 - np.arange(105)]).tolist()
-    [50.25]
-    """
-    countdown = np.asarray(countdown_bars, np.float64)
-    rows, last = np.arange(len(countdown)), countdown.shape[1] - 1
-    total = np.pad(np.cumsum(countdown, axis=1), ((0, 0), (1, 0)))
-    # The maximum of the running sum: the bar before it is above zero, the bar itself is not.
-    after = total.argmax(axis=1)
-    above = countdown[rows, np.clip(after - 1, 0, last)]
-    below = countdown[rows, np.clip(after, 0, last)]
-    crosses = (after > 0) & (after <= last)
-    part = np.divide(above, above - below, out=np.zeros_like(above), where=crosses)
-    return np.clip(after - 1 + part, 0, last)
+def _mass_around_each(grid: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (w, 105, 105) for each cell the sum of those with both edges within ±3 bars."""
+    for axis in (1, 2):
+        total = np.cumsum(grid, axis=axis)
+        bar = np.arange(WINDOW_LENGTH)
+        last = np.minimum(bar + TOLERANCE_BARS, WINDOW_LENGTH - 1)
+        before = bar - TOLERANCE_BARS - 1
+        width = [1, 1, 1]
+        width[axis] = WINDOW_LENGTH
+        below = total.take(np.maximum(before, 0), axis=axis) * (before >= 0).reshape(width)
+        grid = total.take(last, axis=axis) - below
+    return np.clip(grid, 0.0, 1.0)  # a difference of running sums may be off by 1e-16

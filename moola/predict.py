@@ -15,7 +15,13 @@ from torch import Tensor
 
 from moola.checkpoint import Checkpoint
 from moola.config import CountdownScale
-from moola.decode import Calibration, DecodedSpans, LengthPrior, decode_spans
+from moola.decode import (
+    Calibration,
+    DecodedSpans,
+    LengthPrior,
+    decode_spans,
+)
+from moola.decoders import edges, start_from_countdown, without_posterior
 from moola.device import resolve_device, use_one_thread
 from moola.examples import Examples
 from moola.exceptions import CheckpointError, RunError
@@ -64,16 +70,24 @@ class Outputs:
             end_logits=column([output.end_logits for output in outputs]),
         )
 
-    def decode(self, prior: LengthPrior, calibration: Calibration) -> DecodedSpans:
-        """Return one span per window: from the binary head, or from the pointers without it.
+    @property
+    def edge_logits(self) -> NDArray[np.float32] | None:
+        """(N, 2, T) of a bar head: start and end."""
+        if self.start_logits is None or self.end_logits is None:
+            return None
+        return np.stack([self.start_logits, self.end_logits], axis=1)
 
-        Pointers know no "no span" and no confidence; both are NaN then.
+    def decode(self, prior: LengthPrior, calibration: Calibration) -> DecodedSpans:
+        """Return one span per window: from the per-bar heads, or from the pointers without any.
+
+        Pointers know no "no span", no confidence and no posterior; all are NaN then.
         """
-        if self.binary_logits is not None:
-            return decode_spans(self.binary_logits, prior, calibration)
-        start, end = decode_pointers(self.pointers)
-        unknown = np.full(len(start), np.nan)
-        return DecodedSpans(start=start, end=end, confidence=unknown, p_no_span=unknown)
+        edge_logits = self.edge_logits
+        if self.binary_logits is not None or edge_logits is not None:
+            return decode_spans(
+                self.binary_logits, prior, calibration, edge_logits=edge_logits, decision="hit"
+            )
+        return without_posterior(*decode_pointers(self.pointers))
 
 
 @torch.inference_mode()
@@ -103,9 +117,11 @@ def predict(
     Returns
     -------
     pd.DataFrame
-        ``window_uid, split, bar``; ``binary_prob, binary_logit, countdown_bars`` per bar, null
-        without the expansion heads; and repeated on every bar of a window: ``ptr_center_norm,
-        ptr_length_norm, ptr_start, ptr_end, prob_<type>, start, end, confidence, p_no_span``.
+        ``window_uid, split, bar``; per bar ``binary_prob, binary_logit, countdown_bars``, null
+        without the expansion heads, and the posterior ``start_prob, end_prob`` of the edges; and
+        repeated on every bar of a window: ``ptr_center_norm, ptr_length_norm, ptr_start, ptr_end,
+        prob_<type>, start, end, confidence, p_no_span, edge_entropy``, and three estimates of the
+        start that know nothing of each other, ``start_binary, start_pointer, start_countdown``.
         Spans have inclusive ends and are -1 where no span was found.
     """
     path = _last_checkpoint(source) if isinstance(source, RunFolder) else source
@@ -144,6 +160,18 @@ def write_predictions(predictions: pd.DataFrame, path: Path) -> Path:
     return path
 
 
+def _starts(outputs: Outputs, ptr_start: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
+    """Return the start of each window in bars as each head sees it; NaN without the head."""
+    unknown = np.full(len(ptr_start), np.nan)
+    binary, countdown, start = outputs.binary_logits, outputs.countdown_bars, outputs.start_logits
+    found = {
+        "start_binary": unknown if binary is None else edges(binary)[0],
+        "start_pointer": ptr_start if start is None else start.argmax(axis=1),
+        "start_countdown": unknown if countdown is None else start_from_countdown(countdown),
+    }
+    return {name: value.astype(np.float32) for name, value in found.items()}
+
+
 def _as_table(windows: Examples, outputs: Outputs, spans: DecodedSpans) -> pd.DataFrame:
     """Return the long table; see `predict`."""
     n = len(windows)
@@ -158,9 +186,13 @@ def _as_table(windows: Examples, outputs: Outputs, spans: DecodedSpans) -> pd.Da
         "end": spans.end.astype(np.int16),
         "confidence": spans.confidence.astype(np.float32),
         "p_no_span": spans.p_no_span.astype(np.float32),
+        "edge_entropy": spans.edge_entropy().astype(np.float32),
+        **_starts(outputs, ptr_start),
     }
     logits = outputs.binary_logits
     per_bar = {
+        "start_prob": spans.start_prob.astype(np.float32),
+        "end_prob": spans.end_prob.astype(np.float32),
         "binary_prob": None if logits is None else 1 / (1 + np.exp(-logits)),
         "binary_logit": logits,
         "countdown_bars": outputs.countdown_bars,

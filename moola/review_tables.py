@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from moola.decode import start_from_countdown
+from moola.decoders import start_from_countdown
 from moola.diagnostics import WindowError, window_errors
 from moola.examples import NO_SPAN, Examples
 from moola.metrics import group_interval, span_iou

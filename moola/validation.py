@@ -92,10 +92,17 @@ def calibrate(
     examples, batch
         Windows that `model` trains on, as arrays and as tensors.
     """
-    logits = run_model(model, batch.features, "raw").binary_logits
-    if logits is None:
+    outputs = run_model(model, batch.features, "raw")
+    if outputs.binary_logits is None and outputs.edge_logits is None:
         return IDENTITY
-    return fit_calibration(logits, examples.start, examples.end, prior, initial=initial)
+    return fit_calibration(
+        outputs.binary_logits,
+        examples.start,
+        examples.end,
+        prior,
+        edge_logits=outputs.edge_logits,
+        initial=initial,
+    )
 
 
 @torch.inference_mode()

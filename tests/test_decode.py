@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from moola.decode import (
+    Calibration,
     LengthPrior,
     decode_spans,
     fit_length_prior,
     log_prior_cells,
-    start_from_countdown,
 )
 from moola.exceptions import SchemaError
 from moola.labels import create_expansion_labels
@@ -132,11 +132,12 @@ def test_many_windows_decode_as_one_by_one() -> None:
     together = decode_spans(logits, PRIOR)
     for window in (0, 63, 64, 129):
         alone = decode_spans(logits[window : window + 1], PRIOR)
-        assert [column[0] for column in alone] == [column[window] for column in together]
+        for one, all_of_them in zip(alone, together, strict=True):
+            np.testing.assert_allclose(one[0], all_of_them[window], atol=1e-12)
 
 
 def test_no_windows_decode_to_nothing() -> None:
-    assert [len(column) for column in decode_spans(np.empty((0, 105)), PRIOR)] == [0, 0, 0, 0]
+    assert [len(column) for column in decode_spans(np.empty((0, 105)), PRIOR)] == [0] * 6
 
 
 @pytest.mark.parametrize(
@@ -203,23 +204,67 @@ def test_an_impossible_prior_is_refused(values: tuple[float, float, float]) -> N
         LengthPrior(*values)
 
 
-@pytest.mark.parametrize("clip", [20, 200])
-def test_the_start_is_where_the_countdown_crosses_zero(clip: int) -> None:
-    countdown = np.stack([create_expansion_labels(start, 104)[1] for start in range(105)])
-    starts = start_from_countdown(np.clip(countdown, -clip, clip))
-    np.testing.assert_array_equal(starts, np.arange(105))
+def brute_force_edges(
+    logits: NDArray, edge_logits: NDArray, calibration: Calibration
+) -> dict[tuple[int, int] | None, float]:
+    """Posterior of every span and of none, one by one, with a bar head beside the inside logits."""
+    log_p = [row - np.logaddexp.reduce(row) for row in edge_logits]
+    cells = log_prior_cells(PRIOR)
+    scores: dict[tuple[int, int] | None, float] = {None: math.log(PRIOR.p_no_span)}
+    for s, e in LEGAL_SPANS:
+        inside = calibration.scale * logits[s : e + 1].sum() + calibration.offset * (e - s + 1)
+        edge = calibration.edge * (log_p[0][s] + log_p[1][e] + 2 * math.log(105))
+        scores[s, e] = cells[s, e] + inside + edge
+    total = np.logaddexp.reduce(list(scores.values()))
+    return {span: math.exp(score - total) for span, score in scores.items()}
 
 
-def test_a_crossing_between_two_bars_is_read_off_the_line() -> None:
-    assert start_from_countdown([[3.0, 1.0, -3.0, -4.0]])[0] == 1.25
+@pytest.mark.parametrize("calibration", [Calibration(), Calibration(0.4, 0.1, 0.6)])
+def test_a_bar_head_joins_the_posterior_as_scored_one_by_one(calibration: Calibration) -> None:
+    rng = np.random.default_rng(5)
+    logits, edge_logits = rng.normal(-0.2, 1, (4, 105)), rng.normal(0, 2, (4, 2, 105))
+    decoded = decode_spans(logits, PRIOR, calibration, edge_logits=edge_logits)
+    for window in range(4):
+        posterior = brute_force_edges(logits[window], edge_logits[window], calibration)
+        assert decoded.p_no_span[window] == pytest.approx(posterior.pop(None))
+        best = max(posterior, key=lambda span: posterior[span])
+        assert (decoded.start[window], decoded.end[window]) == best
+        for bar in (0, best[0], 104):
+            mass = sum(p for (s, _), p in posterior.items() if s == bar)
+            assert decoded.start_prob[window, bar] == pytest.approx(mass)
+            mass = sum(p for (_, e), p in posterior.items() if e == bar)
+            assert decoded.end_prob[window, bar] == pytest.approx(mass)
 
 
-def test_a_short_dip_below_zero_is_not_the_start() -> None:
-    countdown = create_expansion_labels(60, 70)[1]
-    countdown[20] = -2
-    assert start_from_countdown(countdown[None])[0] == 60
+def test_the_hit_decision_takes_the_span_with_most_posterior_within_three_bars() -> None:
+    rng = np.random.default_rng(6)
+    logits, edge_logits = rng.normal(0.2, 0.5, (4, 105)), rng.normal(0, 2, (4, 2, 105))
+    decoded = decode_spans(logits, PRIOR, edge_logits=edge_logits, decision="hit")
+    for window in range(4):
+        posterior = brute_force_edges(logits[window], edge_logits[window], Calibration())
+        posterior.pop(None)
+        grid = np.zeros((111, 111))
+        for (s, e), p in posterior.items():
+            grid[s + 3, e + 3] = p
+        mass = {(s, e): grid[s : s + 7, e : e + 7].sum() for s, e in LEGAL_SPANS}
+        best = max(mass, key=lambda span: mass[span] + 0.05 * posterior[span])
+        assert (decoded.start[window], decoded.end[window]) == best
+        assert decoded.confidence[window] == pytest.approx(mass[best])
 
 
-@pytest.mark.parametrize(("value", "start"), [(4.0, 104), (-4.0, 0)])
-def test_a_countdown_that_never_crosses_starts_at_the_border(value: float, start: int) -> None:
-    assert start_from_countdown(np.full((1, 105), value))[0] == start
+def test_a_bar_head_alone_is_enough() -> None:
+    edge_logits = np.full((1, 2, 105), -20.0)
+    edge_logits[0, 0, 41] = edge_logits[0, 1, 52] = 0.0
+    decoded = decode_spans(None, PRIOR, edge_logits=edge_logits)
+    assert (decoded.start[0], decoded.end[0]) == (41, 52)
+    assert decoded.edge_entropy()[0] < 0.01
+
+
+def test_edges_that_may_be_anywhere_have_an_entropy_near_one() -> None:
+    flat = decode_spans(np.zeros((1, 105)), LengthPrior(1.0, 1e9, 0.01))
+    assert 0.9 < flat.edge_entropy()[0] <= 1
+
+
+def test_spans_need_some_logits() -> None:
+    with pytest.raises(SchemaError, match="Found neither"):
+        decode_spans(None, PRIOR)

@@ -34,7 +34,7 @@ FLOORS = [
     ["decode", "metrics", "silence", "criteria", "planted_windows", "unlabelled"],
     ["span_shapes", "card_text"],
     ["pretrain_windows"],
-    ["floors", "calibration", "agreement", "judgement", "resampling"],
+    ["floors", "calibration", "decoders", "agreement", "judgement", "resampling"],
     ["advice"],
     ["runs"],
     ["evaluate", "launching", "judging", "comparing", "restarting", "run_process", "discarding"],

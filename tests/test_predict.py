@@ -14,10 +14,12 @@ from moola.runs import RunFolder
 from moola.train import finetune
 from tests.toy import toy_examples, toy_run
 
-PER_BAR = ["binary_prob", "binary_logit", "countdown_bars"]
+SEQUENCE = ["binary_prob", "binary_logit", "countdown_bars"]
+PER_BAR = ["start_prob", "end_prob", *SEQUENCE]
 PER_WINDOW = [
     "ptr_center_norm", "ptr_length_norm", "ptr_start", "ptr_end", "prob_consolidation",
     "prob_retracement", "prob_reversal", "start", "end", "confidence", "p_no_span",
+    "edge_entropy", "start_binary", "start_pointer", "start_countdown",
 ]  # fmt: skip
 
 
@@ -84,8 +86,26 @@ def test_countdown_is_in_bars_on_both_scales(tmp_path: Path) -> None:
         assert -40 < predict(run, run.examples())["countdown_bars"].median() < 20
 
 
-def test_without_expansion_heads_the_pointers_are_the_span(tmp_path: Path) -> None:
+def test_the_posterior_of_an_edge_and_of_no_span_sum_to_one(trained: RunFolder) -> None:
+    table = predict(trained, trained.examples())
+    for edge in ("start_prob", "end_prob"):
+        total = (
+            table.groupby("window_uid")[edge].sum()
+            + table.groupby("window_uid")["p_no_span"].first()
+        )
+        np.testing.assert_allclose(total, 1, rtol=1e-4)
+
+
+def test_a_bar_head_finds_spans_without_the_expansion_heads(tmp_path: Path) -> None:
     run = toy_run(tmp_path, epochs=1, use_expansion_heads=False)
+    finetune(run)
+    table = predict_run(run)
+    assert table[[*SEQUENCE, "start_binary", "start_countdown"]].isna().all(axis=None)
+    assert table[["confidence", "start_pointer"]].notna().all(axis=None)
+
+
+def test_without_any_per_bar_head_the_pointers_are_the_span(tmp_path: Path) -> None:
+    run = toy_run(tmp_path, epochs=1, use_expansion_heads=False, pointer_head="mean")
     finetune(run)
     table = predict_run(run)
     assert table[[*PER_BAR, "confidence", "p_no_span"]].isna().all(axis=None)
