@@ -17,9 +17,8 @@ from typing import Any, NamedTuple
 import psutil
 
 from moola.endings import Ending, oom_counters, oom_has_grown, read_ending
-from moola.supervisor import ALIVE_FILE
+from moola.supervisor import ALIVE_FILE, JOB_FILE
 
-JOB_FILE = "job.json"
 START_GRACE_S = 30.0
 SILENCE_S = 60.0
 """A trainer elsewhere stamps every second or two; the rest is for slow disks and clocks apart."""

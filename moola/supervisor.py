@@ -1,17 +1,19 @@
 """Wait for one training process and write down how it ended: ``python -m moola.supervisor``.
 
-``python -S -m moola.supervisor RUN_FOLDER [--remote] -- COMMAND...`` starts the command with its
+``python -S -m moola.supervisor RUN_FOLDER [--job ID] -- COMMAND...`` starts the command with its
 output in the run's ``log.txt``, prints its pid, waits, and leaves ``exit.json`` behind. It is the
 trainer's parent, so it alone learns the exit code or the signal; it outlives the app's server,
 takes no part in training, and ends with its child. Standard library only: it costs 10 MB.
 
-With ``--remote`` the trainer may be on another machine than who watches it: the supervisor then
-stamps ``.alive`` as a sign of life and does what a file ``.ask`` (``stop`` or ``kill``) says.
+As a cluster's job the trainer may be on another machine than who watches it: the supervisor then
+stamps ``.alive`` as a sign of life and does what a file ``.ask`` (``stop`` or ``kill``) says. A job
+that ``job.json`` no longer names was taken back while it waited, and starts nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import sys
@@ -19,7 +21,7 @@ import time
 
 from moola.endings import Ending, ending_of, oom_counters, oom_has_grown, write_ending
 
-ALIVE_FILE, ASK_FILE = ".alive", ".ask"
+ALIVE_FILE, ASK_FILE, JOB_FILE = ".alive", ".ask", "job.json"
 LOOK_EVERY_S = 1.0
 KILL_AFTER_S = 10.0
 TAIL_BYTES = 4096
@@ -28,19 +30,21 @@ TAIL_BYTES = 4096
 def main(argv: list[str]) -> int:
     """Run the command that follows ``--`` and return its exit code, or 128 + its signal."""
     own, command = argv[: argv.index("--")], argv[argv.index("--") + 1 :]
-    folder, is_remote = own[0], "--remote" in own
+    folder, job = own[0], own[own.index("--job") + 1] if "--job" in own else None
+    if job is not None and not _is_wanted(folder, job):
+        return 0
     log = os.path.join(folder, "log.txt")
     before, log_start = oom_counters(), _size(log)
-    pid = _spawn(command, log, own_group=not is_remote)
+    pid = _spawn(command, log, own_group=job is None)
     _say(pid)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: _send(pid, signal.SIGTERM))
-    if is_remote:
+    if job is not None:
         _look_after(folder, pid)
     _, status, used = os.wait4(pid, 0)
     signal.setitimer(signal.ITIMER_REAL, 0)
     # what it left behind cannot be waited for by anybody, such as workers of a killed trainer
-    if status and not is_remote:
+    if status and job is None:
         _send(-pid, signal.SIGKILL)
     peak_mb = used.ru_maxrss / (1024 if sys.platform == "linux" else 1024**2)
     ending = ending_of(
@@ -53,6 +57,14 @@ def main(argv: list[str]) -> int:
     if os.path.isdir(folder):  # it may have been deleted meanwhile
         write_ending(folder, ending)
     return _code(ending)
+
+
+def _is_wanted(folder: str, job: str) -> bool:
+    try:
+        with open(os.path.join(folder, JOB_FILE), encoding="utf-8") as file:
+            return json.load(file).get("id") == job
+    except (OSError, ValueError):
+        return False
 
 
 def _spawn(command: list[str], log: str, *, own_group: bool) -> int:

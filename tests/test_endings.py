@@ -15,20 +15,18 @@ import pytest
 
 from moola.endings import EXIT_FILE, Ending, oom_counters, oom_has_grown, read_ending
 from moola.launching.local import PACKAGE_PARENT
-from moola.supervisor import ALIVE_FILE, ASK_FILE
+from moola.supervisor import ALIVE_FILE, ASK_FILE, JOB_FILE
 
 PATIENCE_S = 30.0
 
 
-def supervise(
-    folder: Path, code: str, *options: str, isolated: bool = True
-) -> tuple[subprocess.Popen[bytes], int]:
+def supervise(folder: Path, code: str, *options: str) -> tuple[subprocess.Popen[bytes], int]:
     """Start a supervisor of ``python -c code``; return it and the pid of its child."""
     command = [sys.executable, "-S", "-m", "moola.supervisor", str(folder), *options, "--"]
     process = subprocess.Popen(
         [*command, sys.executable, "-S", "-c", code],
         stdout=subprocess.PIPE,
-        start_new_session=isolated,
+        start_new_session=True,
         env=os.environ | {"PYTHONPATH": str(PACKAGE_PARENT)},
     )
     assert process.stdout is not None
@@ -127,13 +125,21 @@ def test_a_child_outlives_its_killed_supervisor(tmp_path: Path) -> None:
 def test_a_remote_supervisor_stamps_its_life_and_does_what_the_folder_asks(
     tmp_path: Path, asked: str, name: str
 ) -> None:
-    process, _ = supervise(tmp_path, WAIT, "--remote")
+    (tmp_path / JOB_FILE).write_text('{"id": "job-2"}')
+    process, _ = supervise(tmp_path, WAIT, "--job", "job-2")
     wait_for((tmp_path / ALIVE_FILE).exists, "a sign of life")
     (tmp_path / ASK_FILE).write_text(asked)
     process.wait(PATIENCE_S)
     ending = read_ending(str(tmp_path))
     assert ending is not None
     assert ending.signal == name
+
+
+def test_a_job_that_was_taken_back_while_it_waited_starts_nothing(tmp_path: Path) -> None:
+    (tmp_path / JOB_FILE).write_text('{"id": "job-2"}')
+    command = [sys.executable, "-S", "-m", "moola.supervisor", str(tmp_path), "--job", "job-1"]
+    subprocess.run([*command, "--", "touch", str(tmp_path / "started")], check=True)
+    assert not (tmp_path / "started").exists()
 
 
 @pytest.mark.parametrize(

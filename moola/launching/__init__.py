@@ -19,9 +19,9 @@ from moola.launching.local import PACKAGE_PARENT, LocalLauncher
 from moola.launching.ray_cluster import RayLauncher
 from moola.launching.ray_jobs import RayJobs
 from moola.launching.turn import training_turn
-from moola.liveness import JOB_FILE, read_job
+from moola.liveness import read_job
 from moola.runs import RunFolder, create_run
-from moola.supervisor import ALIVE_FILE, ASK_FILE
+from moola.supervisor import ALIVE_FILE, ASK_FILE, JOB_FILE
 from moola.workspace import Workspace
 
 __all__ = [

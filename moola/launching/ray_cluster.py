@@ -23,10 +23,10 @@ from moola.exceptions import RunError
 from moola.launching._base import JOB_MARK, KILL_AFTER_S, KILLED
 from moola.launching.local import PACKAGE_PARENT
 from moola.launching.ray_jobs import RayJobs
-from moola.liveness import JOB_FILE, RunJob, read_job, silence_s, write_job
+from moola.liveness import RunJob, read_job, silence_s, write_job
 from moola.runs import EXAMPLES_FILE, RunFolder, now_iso
 from moola.store import LabelStore
-from moola.supervisor import ASK_FILE
+from moola.supervisor import ASK_FILE, JOB_FILE
 from moola.workspace import Workspace
 
 ASK_AGAIN_S = 5.0
@@ -43,13 +43,13 @@ class RayLauncher:
         """Submit the run as a job under a name of its own; a resumed run is a new job."""
         _collect_here(run, workspace)
         python = command[0]
-        supervisor = [python, "-S", "-m", "moola.supervisor", str(run.path.resolve()), "--remote"]
+        supervisor = [python, "-S", "-m", "moola.supervisor", str(run.path.resolve())]
         wants_gpu = run.kind == "finetune" and run.config().device == "cuda"
         job_id = f"moola-{run.id}-{time.time_ns():x}"
         write_job(run.path, RunJob(self.jobs.address, job_id, asked_at=time.time()))
         try:
             self.jobs.submit(
-                [*supervisor, "--", *command],
+                [*supervisor, "--job", job_id, "--", *command],
                 job_id=job_id,
                 env={"OMP_NUM_THREADS": "1", "PYTHONPATH": str(PACKAGE_PARENT), JOB_MARK: job_id},
                 n_gpus=1 if wants_gpu else 0,
@@ -69,10 +69,13 @@ class RayLauncher:
     def _end(self, run: RunFolder, how: str, *, message: str) -> None:
         if not run.status().is_live:
             return
-        job_id = _job(run).id
+        job = _job(run)
         (run.path / ASK_FILE).write_text(how, encoding="utf-8")
-        if run.status().pid is None and self.jobs.look(job_id).state == "pending":
-            self.jobs.stop(job_id)
+        if run.status().pid is None and self.jobs.look(job.id).state == "pending":
+            # Ray ends it when it would have started; should it start, it finds what was asked.
+            self.jobs.stop(job.id)
+            run.write_status(state="stopped", message=message, ended_at=now_iso())
+            return
         threading.Thread(target=self._see_it_end, args=(run, message), daemon=True).start()
 
     def _see_it_end(self, run: RunFolder, message: str) -> None:

@@ -11,8 +11,9 @@ from filelock import FileLock, Timeout
 
 from moola.exceptions import RunError
 from moola.launching._base import JOB_MARK
-from moola.liveness import JOB_FILE, read_job
+from moola.liveness import read_job
 from moola.runs import RunFolder, list_runs
+from moola.supervisor import JOB_FILE
 
 POLL_S = 0.25
 
