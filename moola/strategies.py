@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import product
 from pathlib import Path
@@ -111,29 +111,35 @@ def make_plan(
     config: FinetuneConfig,
     *,
     group: str | None = None,
-    strategies: Sequence[str] = STRATEGIES,
-    seeds: Sequence[int] = SEEDS,
+    strategies: Sequence[str] | None = None,
+    seeds: Sequence[int] | None = None,
 ) -> Plan:
-    """Write down a new group, or open the one of that name: it goes on with its own options.
+    """Write down a new group, or add to the one of that name, which keeps its own options.
 
     Raises
     ------
     ConfigError
-        If a strategy is unknown, one is named twice, or there is nothing to train.
+        If a strategy is unknown or refuses an option, one is named twice, or none is named.
     """
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", group or f"{datetime.now():%Y%m%d-%H%M%S}").strip(".-")
-    if group and (groups_dir(workspace) / name / PLAN_FILE).exists():
-        return read_plan(name, workspace)
     for kind, values in (("strategies", strategies), ("seeds", seeds)):
-        if not values or len(set(values)) < len(values):
+        if values is not None and (not values or len(set(values)) < len(values)):
             raise ConfigError(f"{kind} should name each one once. Found {list(values)}.")
-    plan = Plan(
-        group=name or "group",
-        strategies=tuple(strategies),
-        seeds=tuple(seeds),
-        options=config.to_dict(),
-        runs={},
-    )
+    if group and (groups_dir(workspace) / name / PLAN_FILE).exists():
+        plan = read_plan(name, workspace)
+        plan = replace(
+            plan,
+            strategies=tuple(dict.fromkeys([*plan.strategies, *(strategies or ())])),
+            seeds=tuple(dict.fromkeys([*plan.seeds, *(seeds or ())])),
+        )
+    else:
+        plan = Plan(
+            group=name or "group",
+            strategies=tuple(strategies or STRATEGIES),
+            seeds=tuple(seeds or SEEDS),
+            options=config.to_dict(),
+            runs={},
+        )
     for cell in plan.cells():
         plan.config(cell)  # an option that one of the strategies refuses is named before the start
     _write(plan, workspace)
@@ -232,13 +238,7 @@ def _start(plan: Plan, cell: Cell, workspace: Workspace) -> tuple[RunFolder, Pla
     run = create_run(workspace.runs_dir, plan.config(cell), name=name)
     if (source := _examples_of(plan, cell.seed, workspace)) is not None:
         shutil.copy2(source, run.path / EXAMPLES_FILE)
-    plan = Plan(
-        group=plan.group,
-        strategies=plan.strategies,
-        seeds=plan.seeds,
-        options=plan.options,
-        runs={**plan.runs, cell: run.id},
-    )
+    plan = replace(plan, runs={**plan.runs, cell: run.id})
     _write(plan, workspace)
     launching.launch(run, workspace)
     return run, plan

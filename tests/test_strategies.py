@@ -67,9 +67,12 @@ def test_a_plan_is_read_back_as_it_was_made(workspace: Workspace) -> None:
     assert strategies.list_groups(workspace) == ["g"]
 
 
-def test_a_group_that_exists_goes_on_with_its_own_options(workspace: Workspace) -> None:
+def test_a_group_that_exists_keeps_its_options_and_takes_more_seeds(workspace: Workspace) -> None:
     plan = plan_of(workspace)
-    assert plan_of(workspace, strategies=("ema",), seeds=(7,)) == plan
+    more = make_plan(workspace, FinetuneConfig(epochs=99), group="g", seeds=[1, 7])
+    assert (more.strategies, more.seeds) == (plan.strategies, (0, 1, 7))
+    assert more.options == plan.options
+    assert read_plan("g", workspace) == more
 
 
 @pytest.mark.parametrize(

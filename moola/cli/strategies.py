@@ -18,14 +18,13 @@ OWN = ("balance", "guard", "seed", "data", "release", "restart_from")
 
 def _add_strategies(verb: argparse.ArgumentParser) -> None:
     """Train a set of balances on the same data and seeds, then print their table."""
-    verb.add_argument("--group", metavar="NAME", help="name of the group; one that exists goes on "
-                      "with its own options (default: the time)")  # fmt: skip
+    verb.add_argument("--group", metavar="NAME", help="name of the group (default: the time); one "
+                      "that exists keeps its options, and what is named here is added")  # fmt: skip
     verb.add_argument("--table", metavar="GROUP", help="train nothing, print the table as it is")
-    verb.add_argument("--strategies", nargs="+", metavar="S", default=strategies.STRATEGIES,
+    verb.add_argument("--strategies", nargs="+", metavar="S",
                       help="balances, with +guard if guarded (default: "
                       f"{' '.join(strategies.STRATEGIES)})")  # fmt: skip
-    verb.add_argument("--seeds", nargs="+", type=int, metavar="N", default=strategies.SEEDS,
-                      help="default: 0 1 2")  # fmt: skip
+    verb.add_argument("--seeds", nargs="+", type=int, metavar="N", help="default: 0 1 2")
     source = verb.add_mutually_exclusive_group()
     source.add_argument("--data", metavar="FILE", help=options.config_help("data"))
     source.add_argument("--release", metavar="NAME", help=options.config_help("release"))
