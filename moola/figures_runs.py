@@ -20,16 +20,16 @@ from moola.schema import TASK_NAMES, TASKS, Task
 from moola.silence import target_shares
 
 RUN_COLORS = (
-    "#3272d9", "#dd7a10", "#14a08c", "#c03a6b", "#7a6ad8", "#8c7a1e", "#1192b8", "#a0522d",
+    "#d1459b", "#1192b8", "#9a6a3a", "#6f9e1c", "#e0533d", "#5f66d6", "#a08600", "#7d8794",
 )  # fmt: skip
-"""One for each run by its place: told apart on white and on the dark page."""
+"""One for each run by its place: none is a task's, and all are at least 3:1 on both pages."""
 DASHES = ("solid", "dash", "dot")
 MOST_RUNS = 12
 PER_ROW = 4
 MOST_POINTS = 120
 """Epochs drawn in a panel: a panel is hardly wider in pixels."""
 PANEL_PX, TITLE_PX, GAP_PX, AXIS_PX = 92, 30, 12, 26
-TOP_PX, LEGEND_PX = 68, 64
+TOP_PX, LEGEND_PX = 68, 36
 Kind = Literal["loss_share", "grad_share"]
 KINDS: tuple[Kind, ...] = ("loss_share", "grad_share")
 KIND_NAMES: dict[Kind, str] = {"loss_share": "loss", "grad_share": "gradient"}
@@ -157,7 +157,7 @@ def _areas(course: Course, kind: Kind, *, axis: str, is_first: bool) -> list[dic
     rows = _shares_of(course, kind)
     if not rows:
         return []
-    tasks = [task for task in TASKS if any(task in row[kind] for row in rows)]
+    tasks = _tasks_of(rows, kind)
     shares = np.array([[row[kind].get(task) or 0.0 for task in tasks] for row in rows])
     x = _steps(np.array([row["epoch"] for row in rows], float))
     tops = np.repeat(shares.cumsum(axis=1), 2, axis=0).round(4)
@@ -186,6 +186,10 @@ def _shares_of(course: Course, kind: Kind) -> list[Mapping[str, Any]]:
     return [row for row in course.history if row.get(kind)]
 
 
+def _tasks_of(rows: Sequence[Mapping[str, Any]], key: str) -> list[Task]:
+    return [task for task in TASKS if any(task in (row.get(key) or {}) for row in rows)]
+
+
 def _steps(epoch: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return both ends of every epoch's step, half-way to its neighbours."""
     middle = (epoch[1:] + epoch[:-1]) / 2
@@ -195,9 +199,7 @@ def _steps(epoch: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def skill_lines(courses: Sequence[Course]) -> go.Figure:
     """Return every task's skill in all runs: a panel a task, a line a run."""
-    tasks = [
-        t for t in TASKS if any(t in (r.get("skill") or {}) for c in courses for r in c.history)
-    ]
+    tasks = _tasks_of([row for course in courses for row in course.history], "skill")
     if not tasks:
         return empty("Skill", "No epoch has finished yet in any of these runs.")
     traces = [
@@ -206,9 +208,9 @@ def skill_lines(courses: Sequence[Course]) -> go.Figure:
         for place, course in enumerate(courses)
     ]
     figure = go.Figure({"data": traces, "layout": _task_panels(tasks, courses)})
-    figure = finished(figure, "Skill of every task", height=320, legend=True)
+    figure = finished(figure, "Skill of every task", height=330, legend=True)
     return figure.update_layout(
-        margin_t=92,
+        margin_t=104,
         legend_y=-0.2,
         title_subtitle_text="On each run's held-out windows. 0: no better than a constant, "
         "1: perfect",

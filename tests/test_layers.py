@@ -41,10 +41,11 @@ FLOORS = [
     ["run_book"],
     ["doctor", "diagnostics", "carrying", "run_comparing", "strategies"],
     ["strategy_table"],
-    ["figures", "review_tables"],
+    ["figures", "review_tables", "run_exports"],
     ["review_curves", "audit", "ceilings", "label_versions"],
     ["model_card", "span_exports"],
-    ["figures_agreement", "figures_bars", "figures_detection"],
+    ["figures_agreement", "figures_bars", "figures_detection", "figures_runs", "run_figures"],
+    ["report"],
     ["desk"],
 ]
 TORCH_FLOORS = [

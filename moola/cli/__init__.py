@@ -30,6 +30,7 @@ from moola.cli import (
     releases,
     reviewing,
     rule,
+    run_files,
     store,
     strategies,
     training,
@@ -52,6 +53,7 @@ VERBS = {
     **training.VERBS,
     **strategies.VERBS,
     **reviewing.VERBS,
+    **run_files.VERBS,
 }
 
 

@@ -20,6 +20,7 @@ def declare() -> st.Page:
         _page("coverage", "Coverage", "grid_on"),
         _page("finetune", "Fine-tune", "model_training"),
         _page("loss_shares", "Loss shares", "stacked_bar_chart"),
+        _page("compare", "Compare", "compare"),
         _page("review", "Review", "fact_check"),
     ]
     return st.navigation(pages, position="top")

@@ -14,7 +14,7 @@ from moola.runs import EXAMPLES_FILE, RunFolder, create_run, list_runs
 from moola.workspace import Workspace
 from tests.pages.conftest import OpenPage, component_data, history_row, shown_text
 
-PAGES = ("data", "windows", "agreement", "coverage", "finetune", "loss_shares", "review")
+PAGES = ("data", "windows", "agreement", "coverage", "finetune", "loss_shares", "compare", "review")
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -32,6 +32,7 @@ HELP_ON_EMPTY = {
     "windows": "python -m moola import",
     "finetune": "python -m moola import",
     "loss_shares": "Start one on the Fine-tune page",
+    "compare": "Start one on the Fine-tune page",
     "review": "nothing to review",
 }
 

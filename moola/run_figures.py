@@ -1,0 +1,81 @@
+"""Every figure of one run by its name, for reports and downloads, and one figure as a page."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+
+from moola import diagnostics, figures
+from moola.runs import RunFolder
+
+STYLE_FILE = Path(__file__).with_name("report.css")
+CLEAR = "rgba(0, 0, 0, 0)"
+PNG_SCALE = 2
+
+
+def figures_of(run: RunFolder) -> dict[str, go.Figure]:
+    """Return the figures of a run; those of its predictions only once there are any."""
+    rows = run.history()
+    epochs = run.status().epochs or (rows[-1]["epoch"] if rows else 1)
+    drawn = diagnostics.thinned(rows)
+    found = {
+        "loss-shares": figures.loss_shares(drawn, epochs=epochs),
+        "gradient-shares": figures.gradient_shares(drawn, epochs=epochs),
+        "skill": figures.skill(drawn, epochs=epochs),
+        "raw-losses": figures.raw_losses(drawn, epochs=epochs),
+    }
+    predictions = run.predictions()
+    if predictions is None:
+        return found
+    errors = diagnostics.window_errors(run.examples(), predictions)
+    held_out = [error for error in errors if error.split == "val"]
+    curves = diagnostics.curves_by_window(predictions)
+    counted = diagnostics.countdown_errors(held_out, curves)
+    return found | {
+        "types": figures.confusion_matrix(diagnostics.type_confusion(held_out)),
+        "countdown-error": figures.countdown_error(counted),
+    }
+
+
+def figure_part(figure: go.Figure, name: str) -> str:
+    """Return a figure as a part of a page that holds plotly; the page's style sheet colours it."""
+    shown = go.Figure(figure)
+    shown.update_layout(
+        template="plotly_white", paper_bgcolor=CLEAR, plot_bgcolor=CLEAR,
+        font={"family": "system-ui, sans-serif"}, autosize=True, width=None,
+    )  # fmt: skip
+    return shown.to_html(
+        full_html=False,
+        include_plotlyjs=False,
+        div_id=f"figure-{name}",
+        config=camera(name) | {"responsive": True},
+    )
+
+
+def camera(name: str) -> dict[str, object]:
+    """Return plotly's options for one button only, which saves the figure as ``<name>.png``."""
+    return {
+        "displayModeBar": "hover",
+        "displaylogo": False,
+        "modeBarButtons": [["toImage"]],
+        "toImageButtonOptions": {"format": "png", "filename": name, "scale": PNG_SCALE},
+    }
+
+
+def figure_page(figure: go.Figure, name: str, *, title: str) -> str:
+    """Return one figure as an HTML file that needs no network."""
+    return page(title, f"<h1>{escape(title)}</h1>\n{figure_part(figure, name)}")
+
+
+def page(title: str, body: str) -> str:
+    """Return an HTML page with plotly and the style sheet inside it."""
+    style = STYLE_FILE.read_text(encoding="utf-8")
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n"
+        f"<script>{get_plotlyjs()}</script>\n</head><body>\n{body}\n</body></html>\n"
+    )
