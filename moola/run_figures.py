@@ -16,28 +16,49 @@ CLEAR = "rgba(0, 0, 0, 0)"
 PNG_SCALE = 2
 
 
+OF_EPOCHS = ("loss-shares", "gradient-shares", "skill", "raw-losses")
+OF_PREDICTIONS = ("types", "countdown-error")
+
+
+def names_of(run: RunFolder) -> tuple[str, ...]:
+    """Return the names of a run's figures; some are drawn of predictions only."""
+    has_predicted = (run.path / "predictions.parquet").exists()
+    return OF_EPOCHS + (OF_PREDICTIONS if has_predicted else ())
+
+
 def figures_of(run: RunFolder) -> dict[str, go.Figure]:
-    """Return the figures of a run; those of its predictions only once there are any."""
+    """Return the figures of a run by their names."""
     rows = run.history()
     epochs = run.status().epochs or (rows[-1]["epoch"] if rows else 1)
     drawn = diagnostics.thinned(rows)
-    found = {
-        "loss-shares": figures.loss_shares(drawn, epochs=epochs),
-        "gradient-shares": figures.gradient_shares(drawn, epochs=epochs),
-        "skill": figures.skill(drawn, epochs=epochs),
-        "raw-losses": figures.raw_losses(drawn, epochs=epochs),
-    }
+    makers = (figures.loss_shares, figures.gradient_shares, figures.skill, figures.raw_losses)
+    made = [maker(drawn, epochs=epochs) for maker in makers]
     predictions = run.predictions()
-    if predictions is None:
-        return found
-    errors = diagnostics.window_errors(run.examples(), predictions)
-    held_out = [error for error in errors if error.split == "val"]
-    curves = diagnostics.curves_by_window(predictions)
-    counted = diagnostics.countdown_errors(held_out, curves)
-    return found | {
-        "types": figures.confusion_matrix(diagnostics.type_confusion(held_out)),
-        "countdown-error": figures.countdown_error(counted),
-    }
+    if predictions is not None:
+        errors = diagnostics.window_errors(run.examples(), predictions)
+        held_out = [error for error in errors if error.split == "val"]
+        curves = diagnostics.curves_by_window(predictions)
+        made += [
+            figures.confusion_matrix(diagnostics.type_confusion(held_out)),
+            figures.countdown_error(diagnostics.countdown_errors(held_out, curves)),
+        ]
+    return dict(zip(names_of(run), made, strict=True))
+
+
+def title_of(name: str, run: RunFolder) -> str:
+    """Return what a figure's own page is called.
+
+    >>> title_of("loss-shares", RunFolder(Path("runs/20261125-130000-raw")))
+    'Loss shares of 20261125-130000-raw'
+    """
+    return f"{name.replace('-', ' ').capitalize()} of {run.id}"
+
+
+def figure_file(run: RunFolder, name: str) -> str:
+    """Return one figure of a run as an HTML file that needs no network."""
+    title = title_of(name, run)
+    part = figure_part(figures_of(run)[name], f"{run.id}-{name}")
+    return page(title, f"<h1>{escape(title)}</h1>\n{part}")
 
 
 def figure_part(figure: go.Figure, name: str) -> str:
@@ -63,11 +84,6 @@ def camera(name: str) -> dict[str, object]:
         "modeBarButtons": [["toImage"]],
         "toImageButtonOptions": {"format": "png", "filename": name, "scale": PNG_SCALE},
     }
-
-
-def figure_page(figure: go.Figure, name: str, *, title: str) -> str:
-    """Return one figure as an HTML file that needs no network."""
-    return page(title, f"<h1>{escape(title)}</h1>\n{figure_part(figure, name)}")
 
 
 def page(title: str, body: str) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -28,6 +27,7 @@ from filelock import FileLock, Timeout
 from moola import launching
 from moola.config import BALANCES, FinetuneConfig
 from moola.exceptions import ConfigError, RunError
+from moola.launching.local import child_environment
 from moola.runs import EXAMPLES_FILE, RunFolder, create_run, write_json
 from moola.workspace import Workspace
 
@@ -267,9 +267,6 @@ def launch(plan: Plan, workspace: Workspace) -> int:
     """Carry a group out in a process of its own, which outlives page and server; return its pid."""
     command = [sys.executable, "-m", "moola", "strategies", "--group", plan.group]
     command += ["--workspace", str(workspace.root.resolve())]
-    environment = os.environ | {"PYTHONPATH": str(launching.PACKAGE_PARENT)}
-    if workspace.database_url:
-        environment["MOOLA_DATABASE_URL"] = workspace.database_url
     with (groups_dir(workspace) / plan.group / "log.txt").open("ab") as log:
         process = subprocess.Popen(
             command,
@@ -277,6 +274,6 @@ def launch(plan: Plan, workspace: Workspace) -> int:
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env=environment,
+            env=child_environment(workspace),
         )
     return process.pid

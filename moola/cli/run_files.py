@@ -50,10 +50,9 @@ def _report(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
     written = [out]
     if args.figures:
         args.figures.mkdir(parents=True, exist_ok=True)
-        for name, figure in run_figures.figures_of(run).items():
+        for name in run_figures.names_of(run):
             path = args.figures / f"{run.id}-{name}.html"
-            title = f"{name.replace('-', ' ').capitalize()} of {run.id}"
-            path.write_text(run_figures.figure_page(figure, name, title=title), encoding="utf-8")
+            path.write_text(run_figures.figure_file(run, name), encoding="utf-8")
             written.append(path)
     return {"files": [str(path) for path in written]}, "\n".join(map(str, written))
 

@@ -57,9 +57,11 @@ def draw(found: Sequence[RunFolder]) -> None:
 def _choose(found: Sequence[RunFolder]) -> list[RunFolder]:
     """Draw the list, the runs on the same data and seed as the first chosen one at its top."""
     by_id = {run.id: run for run in found}
-    linked = [name for name in st.query_params.get("runs", "").split(",") if name in by_id]
-    chosen = [name for name in st.session_state.get(KEY, linked) if name in by_id]
-    chosen = chosen or linked or _like_the_newest(found)
+    link = st.query_params.get("runs", "")
+    chosen = [name for name in st.session_state.get(KEY, ()) if name in by_id]
+    if link and link != st.session_state.get(f"{KEY}_linked"):
+        chosen = [name for name in link.split(",") if name in by_id]
+    chosen = chosen or _like_the_newest(found)
     base = run_cache.facts(by_id[chosen[0]])
     likeness = {run.id: _likeness(run_cache.facts(run), base) for run in found}
     st.session_state[KEY] = chosen
@@ -73,7 +75,7 @@ def _choose(found: Sequence[RunFolder]) -> list[RunFolder]:
         help="The first one is the base. Runs on the same data with the same seed come first.",
         persist_state="session",
     )
-    st.query_params["runs"] = ",".join(picked)
+    st.session_state[f"{KEY}_linked"] = st.query_params["runs"] = ",".join(picked)
     return [by_id[name] for name in picked]
 
 
@@ -131,7 +133,7 @@ def _what_differs(known: Sequence[Facts]) -> None:
         with st.expander(f"What differs: {components.counted(len(found), 'thing')}"):
             heads = [made.run_id[16:] or made.run_id for made in known]
             rows = [[item.kind, item.name, *item.values] for item in found]
-            st.markdown(_table(["", "", *heads], rows))
+            st.markdown(components.table(["", "", *heads], rows))
 
 
 def _charts(chosen: Sequence[RunFolder]) -> None:
@@ -156,12 +158,12 @@ def _scores(chosen: Sequence[RunFolder]) -> None:
     names = _names(chosen)
     st.markdown("##### Scores on held-out windows", anchors=False)
     heads = ["Run", *(f"{goal.name} ({goal.target})" for goal in SCORED_GOALS), "Windows"]
-    st.markdown(_table(heads, [_score_row(item, names) for item in found]))
+    st.markdown(components.table(heads, [_score_row(item, names) for item in found]))
     others = found[1:]
     if others:
         st.markdown(f"##### Differences from {names[found[0].run_id]}", anchors=False)
         heads = ["Run", *(goal.name for goal in SCORED_GOALS), "Basis"]
-        st.markdown(_table(heads, [_difference_row(item, names) for item in others]))
+        st.markdown(components.table(heads, [_difference_row(item, names) for item in others]))
     st.caption(HOW_TO_READ)
 
 
@@ -200,8 +202,3 @@ def _edges(goal: Goal, found: Interval) -> str:
 
 def _number(goal: Goal, number: float) -> str:
     return goal.line().show(number).removesuffix(" bars").replace("-", "−")
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from moola.exceptions import ConflictError, ImportRefused, MoolaError
+from moola.run_figures import camera
 from moola.runs import RunState
 from moola.ui.picker import Tone
 from moola.workspace import Workspace
@@ -101,5 +102,14 @@ def decimal(number: float) -> str:
 
 
 def chart(figure: go.Figure, *, key: str) -> None:
-    """Draw an analytical figure; an identical figure keeps its place in the browser."""
-    st.plotly_chart(figure, key=key, config={"displayModeBar": False})
+    """Draw an analytical figure; an identical figure keeps its place in the browser.
+
+    Under the pointer it shows a camera, which saves it as ``<key>.png``.
+    """
+    st.plotly_chart(figure, key=key, config=camera(key))
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table in Markdown, which is painted with the page and not after it."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -7,7 +7,7 @@ from functools import partial
 
 import streamlit as st
 
-from moola import report, run_exports
+from moola import report, run_exports, run_figures
 from moola.runs import RunFolder
 from moola.ui import run_parts
 
@@ -40,6 +40,18 @@ def buttons(run: RunFolder, *, key: str) -> None:
             icon=":material/download:",
             help="The history: one row an epoch",
         )
+    with st.popover("Figures", icon=":material/image:", help="Each as an HTML file of its own"):
+        for name in run_figures.names_of(run):
+            st.download_button(
+                name.replace("-", " ").capitalize(),
+                partial(run_figures.figure_file, run, name),
+                f"{run.id}-{name}.html",
+                "text/html",
+                key=f"{key}_export_{name}_{run.id}",
+                on_click="ignore",
+                type="tertiary",
+                icon=":material/download:",
+            )
     st.download_button(
         "Report",
         partial(report.as_html, run),

@@ -134,7 +134,9 @@ def _table(plan: Plan, runs: list[RunFolder], workspace: Workspace) -> None:
     if table.empty:
         st.caption("The table begins when the first run has finished.")
         return
-    st.markdown(strategy_table.as_markdown(table))
+    rows = [list(map(_small, cells)) for cells in strategy_table.shown_rows(table)]
+    heads = [f"{head[:1].upper()}{head[1:]}" for head in strategy_table.HEAD]
+    st.markdown(components.table(heads, rows))
     st.caption(HOW_TO_READ)
     with st.container(horizontal=True):
         st.download_button(
@@ -153,6 +155,12 @@ def _table(plan: Plan, runs: list[RunFolder], workspace: Workspace) -> None:
             on_click="ignore",
             icon=":material/download:",
         )
+
+
+def _small(cell: str) -> str:
+    """Set what stands in brackets behind a number in small grey type."""
+    number, _, rest = cell.replace(" (", " [").partition(" [")
+    return f"{number} :small[:gray[{rest[:-1].replace(',', ' to')}]]" if rest else number
 
 
 @st.cache_resource(max_entries=8, show_spinner="Setting the runs side by side")
