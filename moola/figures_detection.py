@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import plotly.graph_objects as go
 
 from moola.figures import MUTED, TASK_COLORS, empty, finished
+from moola.learning import Fit
 from moola.review_curves import Abstention, Point, Reliability
 from moola.review_tables import Bucket
 
@@ -155,3 +157,28 @@ def _band(points: Sequence[Point], color: str) -> list[go.Scatter]:
 def _tint(color: str, alpha: float) -> str:
     red, green, blue = (int(color[at : at + 2], 16) for at in (1, 3, 5))
     return f"rgba({red}, {green}, {blue}, {alpha})"
+
+
+def learning_curve(points: Sequence[Point], found: Fit | None) -> go.Figure:
+    """Return hits by number of training labels, with the line that was fitted."""
+    title = "Learning curve"
+    if not points:
+        return empty(title, "Not measured yet.")
+    figure = go.Figure()
+    if found is not None:
+        ends = np.array([points[0].x, found.n_now + found.more])
+        x = np.geomspace(*ends, 40)
+        figure.add_trace(
+            go.Scatter(
+                x=x, y=found.at(x), mode="lines", hoverinfo="skip", name="straight line in log2",
+                line={"color": MUTED, "width": 1.4, "dash": "dash"},
+            )
+        )  # fmt: skip
+    hover = "%{x:.0f} labels: %{y:.0%} of the test windows"
+    figure.add_trace(_points(points, "both edges within 3 bars", BLUE, hover=hover, line=True))
+    figure.update_xaxes(
+        type="log", title_text="training labels", tickvals=[round(item.x) for item in points]
+    )
+    figure.update_yaxes(range=[0, 1.02], title_text="hits", tickformat=".0%", nticks=6)
+    figure = finished(figure, title, height=360, legend=True)
+    return figure.update_layout(title_subtitle_text="Test windows of all folds; bars: 95% interval")

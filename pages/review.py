@@ -5,7 +5,16 @@ from __future__ import annotations
 import streamlit as st
 
 from moola.ui import components, run_parts, state
-from moola.ui.review import chart, doubts, errors, quality, success, takeaway, windows
+from moola.ui.review import (
+    chart,
+    doubts,
+    errors,
+    learning,
+    quality,
+    success,
+    takeaway,
+    windows,
+)
 from moola.ui.review import result as results
 
 workspace = state.workspace()
@@ -23,7 +32,7 @@ with st.sidebar:
     run = run_parts.choose(found, key="review_run")
 
 with components.problems():
-    success.table(run)
+    success.table(workspace, run)
 view = results.choose_view()
 with components.problems():
     result = results.load(run)
@@ -39,6 +48,8 @@ with components.problems():
         quality.draw(result)
     elif view == results.ERRORS:
         errors.draw(workspace, result)
+    elif view == results.LEARNING:
+        learning.draw(workspace, run)
     elif view == results.AUDIT:
         doubts.draw(workspace, run, result, names)
     else:

@@ -43,7 +43,7 @@ FLOORS = [
     ["strategy_table"],
     ["figures", "review_tables", "run_exports"],
     ["review_curves", "audit", "ceilings", "label_versions"],
-    ["model_card", "span_exports"],
+    ["model_card", "span_exports", "learning"],
     ["figures_agreement", "figures_bars", "figures_detection", "figures_runs", "run_figures"],
     ["report"],
     ["desk"],
@@ -58,7 +58,7 @@ TORCH_FLOORS = [
     ["trainer"],
     ["handover", "onnx_export"],
     ["train"],
-    ["finetuning", "pretraining"],
+    ["finetuning", "pretraining", "learning_curve"],
 ]
 TOPS = [["ui"], ["cli"], ["__main__"]]
 HEIGHT = {

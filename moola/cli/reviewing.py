@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from moola import audit, comparing, model_card, runs, span_exports
+from moola import audit, comparing, learning, model_card, runs, span_exports
 from moola.cli import options
 from moola.exceptions import ConfigError
 from moola.workspace import Workspace
@@ -105,8 +106,50 @@ def _export_onnx(run: runs.RunFolder, path: Path) -> tuple[Any, str]:
     return answer, f"{path}\nLargest difference to PyTorch on the run's windows: {told}"
 
 
+def _add_learning_curve(verb: argparse.ArgumentParser) -> None:
+    """Train a run's recipe on growing numbers of its labels; say what more labels would bring."""
+    verb.add_argument("run", metavar="RUN", help="run id or folder")
+    verb.add_argument("--sizes", type=int, nargs="+", default=[50, 100], metavar="N",
+                      help="numbers of training labels beside all (default: 50 100)")  # fmt: skip
+    for name, default, text in (
+        ("folds", 5, "parts, each of which is tested once"),
+        ("repeats", 1, "draws of folds and labels"),
+        ("workers", 1, "trainings side by side"),
+    ):
+        verb.add_argument(
+            options.flag(name), type=int, default=default, metavar="N", help=f"{text} (%(default)s)"
+        )
+    verb.set_defaults(handler=_learning_curve)
+
+
+def _learning_curve(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
+    run = runs.open_run(args.run, workspace.runs_dir)
+    if args.workers < 1:
+        raise ConfigError(f"--workers should be at least 1. Found {args.workers}.")
+    from moola.learning_curve import measure  # torch: loaded only where it is needed
+
+    path = measure(
+        run,
+        sizes=args.sizes,
+        folds=args.folds,
+        repeats=args.repeats,
+        workers=args.workers,
+        on_progress=lambda done, n: print(f"{done} of {n} trainings", file=sys.stderr, flush=True),
+    )
+    table = pd.read_parquet(path)
+    points, found = learning.points(table), learning.fit(table)
+    lines = [
+        f"{item.x:6.0f} labels  {item.share:6.1%}  "
+        + ("" if item.low is None else f"{item.low:.1%} .. {item.high:.1%}")
+        for item in points
+    ]
+    lines.append(str(found) if found else "Three sizes are needed to fit a line.")
+    return {"file": str(path), "points": points, "fit": found}, "\n".join(lines)
+
+
 VERBS = {
     "audit": _add_audit,
     "model-card": _add_model_card,
     "export-spans": _add_export_spans,
+    "learning-curve": _add_learning_curve,
 }

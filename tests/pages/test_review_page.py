@@ -11,10 +11,12 @@ from streamlit.testing.v1 import AppTest
 from moola.audit import read_sent
 from moola.examples import Examples
 from moola.labels import create_expansion_labels
+from moola.learning import CURVE_FILE
 from moola.runs import RunFolder, list_runs
 from moola.store import Decision, LabelStore
 from moola.workspace import Workspace
 from tests.pages.conftest import OpenPage, component_data, shown_text
+from tests.test_learning import curve
 
 
 @pytest.fixture
@@ -123,7 +125,14 @@ def test_other_runs_lie_over_the_window_each_in_a_lane_of_its_own(
 
 @pytest.mark.parametrize(
     ("view", "n_figures"),
-    [("Windows", 0), ("Calibration", 4), ("Errors", 7), ("Label audit", 0), ("Card and export", 0)],
+    [
+        ("Windows", 0),
+        ("Calibration", 4),
+        ("Errors", 7),
+        ("Learning curve", 0),
+        ("Label audit", 0),
+        ("Card and export", 0),
+    ],
 )
 def test_only_the_chosen_view_is_drawn(
     open_page: OpenPage, sample: Workspace, view: str, n_figures: int
@@ -242,6 +251,38 @@ def test_the_card_is_shown_and_spans_leave_as_proposals_and_files(
     app.selectbox(key="review_export_to").select("proposals").run()
     app.button(key="review_export").click().run()
     assert not app.exception
+
+
+def test_a_stored_learning_curve_is_drawn_with_what_more_labels_would_bring(
+    open_page: OpenPage, sample: Workspace, run: RunFolder
+) -> None:
+    curve({50: 0.3, 100: 0.4, 138: 0.45}).to_parquet(run.path / CURVE_FILE, index=False)
+    app = open_view(open_page, sample, "Learning curve")
+    assert len(app.get("plotly_chart")) == 1
+    assert "100 more labels would bring" in shown_text(app)
+    assert app.button(key="review_learning_start").label == "Measure it again"
+
+
+def test_what_two_people_reach_stands_beside_what_the_run_reached(
+    open_page: OpenPage, sample: Workspace, run: RunFolder
+) -> None:
+    store = LabelStore.open(sample.store_url)
+    uids = run.examples().window_uid.tolist()[:3]
+    for number, view in enumerate(store.views(uids=uids)):
+        span = view.spans[0]
+        drawn = Decision(
+            op_id=f"bob-{number}", kind="save_span", window_uid=view.window_uid, rev=0,
+            args={"span_id": f"{number:016x}", "new": True, "start": span.start, "end": span.end},
+        )  # fmt: skip
+        (answer,) = store.apply([drawn], annotator="bob")
+        assert answer.status == "done", answer.message
+    store.close()
+    app = open_page(sample, "review")
+    (table,) = (element.value for element in app.markdown if "| Verdict |" in element.value)
+    assert "| Best constant | People | Windows |" in table
+    (hit,) = (line for line in table.splitlines() if line.startswith("| Hit@"))
+    assert "| 100.0% |" in hit
+    assert "bob measured by local on" in shown_text(app)
 
 
 def stored_labels(sample: Workspace) -> list[tuple]:

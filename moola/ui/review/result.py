@@ -15,8 +15,8 @@ from moola.ui import cache, run_parts
 from moola.workspace import Workspace
 
 WINDOWS, CALIBRATION, ERRORS = "Windows", "Calibration", "Errors"
-AUDIT, EXPORT = "Label audit", "Card and export"
-VIEWS = (WINDOWS, CALIBRATION, ERRORS, AUDIT, EXPORT)
+LEARNING, AUDIT, EXPORT = "Learning curve", "Label audit", "Card and export"
+VIEWS = (WINDOWS, CALIBRATION, ERRORS, LEARNING, AUDIT, EXPORT)
 MOST_OTHERS = 3
 """Further runs over the chart: more outlines than that could not be told apart."""
 SPLITS = {"held-out": "val", "training": "train", "all": None}
