@@ -61,7 +61,7 @@ def read_curve(run: RunFolder) -> pd.DataFrame | None:
     if not path.exists():
         return None
     try:
-        return pd.read_parquet(path)[list(COLUMNS)]
+        return pd.read_parquet(path, columns=list(COLUMNS))
     except (OSError, ValueError, KeyError) as error:
         raise RunError(
             f"Run {run.id}: {CURVE_FILE} should hold a learning curve. Found: {error}."
