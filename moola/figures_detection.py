@@ -166,8 +166,7 @@ def learning_curve(points: Sequence[Point], found: Fit | None) -> go.Figure:
         return empty(title, "Not measured yet.")
     figure = go.Figure()
     if found is not None:
-        ends = np.array([points[0].x, found.n_now + found.more])
-        x = np.geomspace(*ends, 40)
+        x = np.geomspace(points[0].x, found.n_now + found.more, 40)
         figure.add_trace(
             go.Scatter(
                 x=x, y=found.at(x), mode="lines", hoverinfo="skip", name="straight line in log2",
