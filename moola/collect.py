@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from moola.bars import BarStore
 from moola.config import FinetuneConfig, LabelChoice
+from moola.context import cut_context
 from moola.examples import NO_SPAN, Examples
 from moola.exceptions import SchemaError
 from moola.features import LOOKBACK_BARS, compute_features
@@ -87,7 +88,8 @@ def collect(config: FinetuneConfig, *, store: LabelStore, bar_store: BarStore) -
         )
     examples = examples_of(gathered)
     is_val = hold_out(examples.group, val_fraction=config.val_fraction, seed=config.seed)
-    return replace(examples, is_val=is_val)
+    context = cut_context(examples.series_id, examples.bar_start, gathered.ohlc_of)
+    return replace(examples, is_val=is_val, context=context)
 
 
 def windows(

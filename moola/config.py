@@ -28,7 +28,12 @@ CountdownScale = Literal["clip20", "raw"]
 COUNTDOWN_CLIP_BARS = 20
 LabelChoice = Literal["verified", "all"]
 PointerHead = Literal["bar", "mean"]
-BEFORE_THE_OPTION: Mapping[str, Any] = {"pointer_head": "mean", "standardize": False}
+Augmentation = Literal["shift+mirror", "shift", "mirror", "none"]
+BEFORE_THE_OPTION: Mapping[str, Any] = {
+    "pointer_head": "mean",
+    "standardize": False,
+    "augment": "none",
+}
 """What a run did that was stored before it could choose: its config lacks the option."""
 
 
@@ -65,6 +70,10 @@ class FinetuneConfig:
     )
     standardize: bool = _option(
         True, "scale each feature by its mean and deviation over the training windows"
+    )
+    augment: Augmentation = _option(
+        "shift+mirror",
+        "show training windows moved in time and upside down, anew in every epoch",
     )
     pretrained_encoder: str | None = _option(
         None, "checkpoint whose BiLSTM weights the encoder starts from"

@@ -18,6 +18,36 @@ from moola.exceptions import SchemaError
 from moola.schema import WINDOW_LENGTH
 
 NO_SPAN = -1
+CONTEXT_BARS = 52
+"""Bars kept on each side of a window, half of it: as far as an augmentation may shift it."""
+CONTEXT_LENGTH = WINDOW_LENGTH + 2 * CONTEXT_BARS
+_CONTEXT = "context_"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Context:
+    """The bars around N windows, L = 209: place 52 is bar 0 of the window.
+
+    Places that the series has no bar for hold zeros; `n_before` and `n_after` tell how many it has.
+    """
+
+    ohlc: NDArray[np.float64]  # (N, L, 4)
+    features: NDArray[np.float32]  # (N, L, 12)
+    n_before: NDArray[np.int64]  # (N,) bars before the window, 0..52
+    n_after: NDArray[np.int64]  # (N,) bars after it, 0..52
+
+    def __post_init__(self) -> None:
+        if self.ohlc.shape[1:] != (CONTEXT_LENGTH, 4):
+            raise SchemaError(
+                f"Context should have shape (N, {CONTEXT_LENGTH}, 4). Found {self.ohlc.shape}."
+            )
+
+    def __len__(self) -> int:
+        return len(self.ohlc)
+
+    def take(self, rows: NDArray[Any]) -> Self:
+        """Return the context of the windows at `rows`."""
+        return replace(self, **{name: value[rows] for name, value in vars(self).items()})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,14 +71,15 @@ class Examples:
     cold: NDArray[np.bool_]  # (N,) features started inside the window: no bars before it
     group: NDArray[np.int64]  # (N,) windows that share bars have one group
     is_val: NDArray[np.bool_]  # (N,)
+    context: Context | None = None  # what lies around the windows, where training may use it
 
     def __post_init__(self) -> None:
         n = len(self.window_uid)
-        for item in fields(self):
-            if len(getattr(self, item.name)) != n:
+        context = {} if self.context is None else {"context": self.context}
+        for name, column in (self._columns() | context).items():
+            if len(column) != n:
                 raise SchemaError(
-                    f"Every column should have {n} rows. "
-                    f"Found {len(getattr(self, item.name))} in {item.name}."
+                    f"Every column should have {n} rows. Found {len(column)} in {name}."
                 )
         if self.ohlc.shape[1:] != (WINDOW_LENGTH, 4):
             raise SchemaError(
@@ -58,6 +89,9 @@ class Examples:
     def __len__(self) -> int:
         return len(self.window_uid)
 
+    def _columns(self) -> dict[str, NDArray[Any]]:
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "context"}
+
     @property
     def has_span(self) -> NDArray[np.bool_]:
         """(N,) whether the row holds a labelled span."""
@@ -65,31 +99,40 @@ class Examples:
 
     def take(self, rows: NDArray[Any]) -> Self:
         """Return the examples at `rows` (indices or a boolean mask)."""
-        return replace(self, **{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+        columns = {name: column[rows] for name, column in self._columns().items()}
+        return replace(self, **columns, context=self.context and self.context.take(rows))
 
     def first_of_each_window(self) -> NDArray[np.int64]:
         """Return one row index per window, in order of first appearance."""
         return np.sort(np.unique(self.window_uid, return_index=True)[1])
 
     def content_hash(self) -> str:
-        """Return a SHA-256 of bars, labels and split: equal hashes mean equal training data."""
+        """Return a SHA-256 of bars, labels and split: equal hashes mean equal training data.
+
+        The context is left out: it follows from the series and says nothing about the labels.
+        """
         digest = hashlib.sha256()
-        for item in fields(self):
-            value = np.ascontiguousarray(getattr(self, item.name))
-            digest.update(f"{item.name}{value.shape}".encode())
+        for name, column in self._columns().items():
+            value = np.ascontiguousarray(column)
+            digest.update(f"{name}{value.shape}".encode())
             digest.update("\0".join(value).encode() if value.dtype.kind == "U" else value.tobytes())
         return digest.hexdigest()
 
     def save(self, path: Path) -> None:
         """Write every column to a compressed ``.npz``."""
+        around = {} if self.context is None else vars(self.context)
+        context = {f"{_CONTEXT}{name}": value for name, value in around.items()}
         with path.open("wb") as file:
-            np.savez_compressed(file, **{f.name: getattr(self, f.name) for f in fields(self)})
+            np.savez_compressed(file, **self._columns(), **context)
 
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read what `save` wrote; never unpickles."""
         try:
             with np.load(path, allow_pickle=False) as stored:
-                return cls(**{f.name: stored[f.name] for f in fields(cls)})
-        except (OSError, ValueError, KeyError, EOFError) as error:
+                around = {name: stored[name] for name in stored if name.startswith(_CONTEXT)}
+                columns = {f.name: stored[f.name] for f in fields(cls) if f.name != "context"}
+            named = {name.removeprefix(_CONTEXT): value for name, value in around.items()}
+            return cls(**columns, context=Context(**named) if named else None)
+        except (OSError, ValueError, KeyError, EOFError, TypeError) as error:
             raise SchemaError(f"{path.name} should hold saved examples. Found: {error}.") from error

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from moola.augment import Augment, Moves
 from moola.balancing import Guard, StepContext, make_balancer
 from moola.checkpoint import (
     Checkpoint,
@@ -75,6 +76,7 @@ class Trainer:
         spans = train.take(train.has_span)
         self.prior = fit_length_prior(spans.end - spans.start + 1, len(train) - len(spans))
         self.train_batch = Batch.from_examples(train, self.device)
+        self.augment = Augment(config.augment, examples, seed=config.seed)
         self.val_batch = Batch.from_examples(self.val_examples, self.device)
         # Spread over all of them: neighbours in the table are neighbours in time.
         spread = torch.linspace(0, len(train) - 1, min(N_PROBE_WINDOWS, len(train))).long()
@@ -112,12 +114,20 @@ class Trainer:
     def run_epoch(self, *, stop: Callable[[], bool], on_step: Callable[[int, int], None]) -> bool:
         """Train on every window once, or go on with a half-done epoch; False if stopped."""
         self.model.train()
-        for rows in self.batches(self.state.epoch + 1)[self.state.tally.n_batches :]:
+        epoch = self.state.epoch + 1
+        moves = self.augment.draw(epoch)
+        for rows in self.batches(epoch)[self.state.tally.n_batches :]:
             if stop():
                 return False
-            self.train_step(self.train_batch.take(rows))
+            self.train_step(self.train_windows(rows, moves))
             on_step(self.state.step, self.n_steps)
         return True
+
+    def train_windows(self, rows: Tensor, moves: Moves) -> Batch:
+        """Return the training windows at `rows` as this epoch shows them."""
+        if self.config.augment == "none":
+            return self.train_batch.take(rows)
+        return Batch.from_examples(self.augment.batch(rows.cpu().numpy(), moves), self.device)
 
     def batches(self, epoch: int) -> list[Tensor]:
         """Return the rows of each step; the order follows from seed and epoch alone.

@@ -20,7 +20,7 @@ FLOORS = [
     ["pretrain_config", "seen_bars"],
     ["tables", "windows", "market_hours", "features", "splits", "proposals", "planting"],
     ["bar_rules"],
-    ["bars", "synthetic", "implanting", "rules"],
+    ["augment", "bars", "context", "synthetic", "implanting", "rules"],
     ["label_file", "vendors"],
     ["label_formats"],
     ["store", "cuts"],
