@@ -29,7 +29,7 @@ PER_ROW = 4
 MOST_POINTS = 120
 """Epochs drawn in a panel: a panel is hardly wider in pixels."""
 PANEL_PX, TITLE_PX, GAP_PX, AXIS_PX = 92, 30, 12, 26
-TOP_PX, LEGEND_PX = 68, 36
+TOP_PX, LEGEND_PX, LEFT_PX = 68, 40, 62
 Kind = Literal["loss_share", "grad_share"]
 KINDS: tuple[Kind, ...] = ("loss_share", "grad_share")
 KIND_NAMES: dict[Kind, str] = {"loss_share": "loss", "grad_share": "gradient"}
@@ -59,12 +59,20 @@ def share_panels(courses: Sequence[Course]) -> go.Figure:
     targets = ", ".join(
         f"{TASK_NAMES[task]} {share:.0%}" for task, share in target_shares(TASKS).items()
     )
+    _fix_margins(figure)
     return figure.update_layout(
-        margin={"l": 8, "r": 8, "t": TOP_PX, "b": 8},
+        margin_t=TOP_PX,
         # A layer taken out would leave the one above it hanging: the legend only names.
-        legend=LEGEND | {"y": -0.02, "itemclick": False, "itemdoubleclick": False},
+        legend=LEGEND | {"y": 0, "itemclick": False, "itemdoubleclick": False},
         title_subtitle_text=f"Targets: {targets}. Dashed: the band of the pointers",
     )
+
+
+def _fix_margins(figure: go.Figure) -> None:
+    """Leave the room for labels fixed: plotly would measure each of 32 axes and draw all twice."""
+    figure.update_xaxes(automargin=False)
+    figure.update_yaxes(automargin=False)
+    figure.update_layout(margin_l=LEFT_PX, margin_b=LEGEND_PX)
 
 
 class _Grid:
@@ -160,13 +168,13 @@ def _areas(course: Course, kind: Kind, *, axis: str, is_first: bool) -> list[dic
     tasks = _tasks_of(rows, kind)
     shares = np.array([[row[kind].get(task) or 0.0 for task in tasks] for row in rows])
     x = _steps(np.array([row["epoch"] for row in rows], float))
-    tops = np.repeat(shares.cumsum(axis=1), 2, axis=0).round(4)
+    tops = np.repeat(shares.cumsum(axis=1), 2, axis=0).astype(np.float32)
     return [
         {
             "type": "scatter",
             "x": x,
             "y": tops[:, i],
-            "customdata": np.repeat(shares[:, i], 2).round(4),
+            "customdata": np.repeat(shares[:, i], 2).astype(np.float32),
             "xaxis": f"x{axis}",
             "yaxis": f"y{axis}",
             "name": TASK_NAMES[task],
@@ -194,7 +202,7 @@ def _steps(epoch: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return both ends of every epoch's step, half-way to its neighbours."""
     middle = (epoch[1:] + epoch[:-1]) / 2
     edges = np.concatenate([[epoch[0] - 0.5], middle, [epoch[-1] + 0.5]])
-    return np.stack([edges[:-1], edges[1:]], axis=1).ravel()
+    return np.stack([edges[:-1], edges[1:]], axis=1).ravel().astype(np.float32)
 
 
 def skill_lines(courses: Sequence[Course]) -> go.Figure:
@@ -209,9 +217,11 @@ def skill_lines(courses: Sequence[Course]) -> go.Figure:
     ]
     figure = go.Figure({"data": traces, "layout": _task_panels(tasks, courses)})
     figure = finished(figure, "Skill of every task", height=330, legend=True)
+    _fix_margins(figure)
     return figure.update_layout(
         margin_t=104,
-        legend_y=-0.2,
+        margin_b=62,
+        legend_y=-0.14,
         title_subtitle_text="On each run's held-out windows. 0: no better than a constant, "
         "1: perfect",
     )
@@ -251,7 +261,7 @@ def _skill_line(
     return {
         "type": "scatter",
         "x": np.array([epoch for _, epoch in known]),
-        "y": np.array([skill for skill, _ in known], float).round(4),
+        "y": np.array([skill for skill, _ in known], np.float32),
         "xaxis": f"x{axis}",
         "yaxis": f"y{axis}",
         "name": course.name,

@@ -114,7 +114,9 @@ def _success(run: RunFolder) -> str:
     heads = ("Measure", "Verdict", "Reached", "Target", "95% interval", "Best constant", "Windows")
     table = _table(heads, map(_success_row, lines), n_texts=2)
     notes = "".join(
-        f"<li><b>{line.name}</b>: {escape(line.note)}</li>" for line in lines if line.note
+        f"<li><b>{line.name}</b>: {escape(line.note.replace('`', ''))}</li>"
+        for line in lines
+        if line.note
     )
     return f"<h2>{n_met} of {len(lines)} targets met</h2>\n{table}\n<ul>{notes}</ul>"
 
@@ -125,10 +127,14 @@ def _success_row(line: Criterion) -> list[str]:
         f'<span class="badge {VERDICT_TONES[line.verdict]}">{line.verdict}</span>',
         f"<b>{line.show(line.value)}</b>",
         escape(line.target),
-        "–" if line.low is None else f"{line.show(line.low)} – {line.show(line.high)}",
+        "–" if line.low is None else f"{_bare(line, line.low)} – {_bare(line, line.high)}",
         line.show(line.floor),
         "–" if line.n_windows is None else f"{line.n_windows:,}",
     ]
+
+
+def _bare(line: Criterion, number: float | None) -> str:
+    return line.show(number).removesuffix(" bars")
 
 
 def _configuration(run: RunFolder) -> str:

@@ -84,7 +84,7 @@ def test_skill_has_a_panel_a_task_and_a_line_a_run() -> None:
     figure = skill_lines([course("a", skill={"type": 0.2}), course("b")])
     assert len(figure.data) == 2 * len(TASKS)
     (line,) = [t for t in figure.data if t.name == "a" and t.xaxis == "x4"]
-    assert np.asarray(line.y).tolist() == [0.2] * 6
+    assert np.asarray(line.y).tolist() == pytest.approx([0.2] * 6)
     assert {trace.line.color for trace in figure.data if trace.name == "a"} == {RUN_COLORS[0]}
 
 

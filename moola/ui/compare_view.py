@@ -162,7 +162,7 @@ def _scores(chosen: Sequence[RunFolder]) -> None:
     others = found[1:]
     if others:
         st.markdown(f"##### Differences from {names[found[0].run_id]}", anchors=False)
-        heads = ["Run", *(goal.name for goal in SCORED_GOALS), "Basis"]
+        heads = ["Run", *map(_difference_head, SCORED_GOALS), "Basis"]
         st.markdown(components.table(heads, [_difference_row(item, names) for item in others]))
     st.caption(HOW_TO_READ)
 
@@ -187,11 +187,17 @@ def _difference(goal: Goal, found: Interval | None) -> str:
     """Return a difference with its sign; a clear one bold, green where it is a gain."""
     if found is None or math.isnan(found.value):
         return "–"
-    text = f"{'+' if found.value > 0 else ''}{_number(goal, found.value)}"
+    text = f"{'+' if found.value > 0 else ''}{_number(goal, found.value)}".rstrip("%")
     gain = run_comparing.is_gain(goal, found)
     if gain is not None:
         text = f"**:{'green' if gain else 'red'}[{text}]**"
-    return f"{text} {_edges(goal, found)}"
+    return f"{text} {_edges(goal, found).replace('%', '')}"
+
+
+def _difference_head(goal: Goal) -> str:
+    """Return a metric's name with its unit; two shares differ by points, not by per cent."""
+    units = {"share": " (points)", "bars": " (bars)"}
+    return goal.name.removesuffix(" (both edges)") + units.get(goal.unit, "")
 
 
 def _edges(goal: Goal, found: Interval) -> str:

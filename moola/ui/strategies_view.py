@@ -10,7 +10,7 @@ from moola import strategies, strategy_table
 from moola.config import FinetuneConfig
 from moola.runs import RunFolder
 from moola.strategies import Plan
-from moola.ui import components, run_cache, state
+from moola.ui import compare_view, components, run_cache, state
 from moola.workspace import Workspace
 
 TICK_S = 2.0
@@ -139,6 +139,13 @@ def _table(plan: Plan, runs: list[RunFolder], workspace: Workspace) -> None:
     st.markdown(components.table(heads, rows))
     st.caption(HOW_TO_READ)
     with st.container(horizontal=True):
+        for seed in plan.seeds:
+            st.button(
+                f"Seed {seed} side by side",
+                key=f"strategies_seed_{seed}",
+                icon=":material/compare:",
+                on_click=partial(_side_by_side, plan, seed),
+            )
         st.download_button(
             "Parquet",
             lambda: table.to_parquet(index=False),
@@ -155,6 +162,12 @@ def _table(plan: Plan, runs: list[RunFolder], workspace: Workspace) -> None:
             on_click="ignore",
             icon=":material/download:",
         )
+
+
+def _side_by_side(plan: Plan, seed: int) -> None:
+    runs = [plan.runs[cell] for cell in plan.cells() if cell.seed == seed and cell in plan.runs]
+    st.session_state[compare_view.KEY] = runs[: compare_view.MOST_RUNS]
+    st.session_state["compare_view"] = "Runs"
 
 
 def _small(cell: str) -> str:

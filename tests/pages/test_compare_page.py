@@ -160,3 +160,17 @@ def test_a_group_shows_its_table_and_can_go_on(
     app.button(key="strategies_continue").click().run()
     assert gone_on == ["g"]
     assert (strategies.groups_dir(sample) / "g" / "table.parquet").exists()
+
+
+def test_the_runs_of_a_seed_are_set_side_by_side(open_page: OpenPage, sample: Workspace) -> None:
+    (run,) = list_runs(sample.runs_dir)
+    twin = copy_of(run, "-twin", balance="raw")
+    plan = strategies.make_plan(
+        sample, run.config(), group="g", strategies=["raw", "epoch"], seeds=[0]
+    )
+    runs = {Cell("epoch", 0): run.id, Cell("raw", 0): twin.id}
+    strategies._write(strategies.replace(plan, runs=runs), sample)
+    app = strategies_view(open_page, sample)
+    app.button(key="strategies_seed_0").click().run()
+    assert not app.exception
+    assert chosen(app) == [twin.id, run.id]
