@@ -198,7 +198,7 @@ def _tasks_of(rows: Sequence[Mapping[str, Any]], key: str) -> list[Task]:
     return [task for task in TASKS if any(task in (row.get(key) or {}) for row in rows)]
 
 
-def _steps(epoch: NDArray[np.float64]) -> NDArray[np.float64]:
+def _steps(epoch: NDArray[np.float64]) -> NDArray[np.float32]:
     """Return both ends of every epoch's step, half-way to its neighbours."""
     middle = (epoch[1:] + epoch[:-1]) / 2
     edges = np.concatenate([[epoch[0] - 0.5], middle, [epoch[-1] + 0.5]])
