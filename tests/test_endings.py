@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from moola.endings import EXIT_FILE, Ending, oom_counters, oom_has_grown, read_ending
-from moola.launching.local import PACKAGE_PARENT
+from moola.launching._base import PACKAGE_PARENT
 from moola.supervisor import ALIVE_FILE, ASK_FILE, JOB_FILE
 
 PATIENCE_S = 30.0

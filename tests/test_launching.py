@@ -63,7 +63,8 @@ def test_a_run_that_gets_no_memory_says_so(workspace: Workspace) -> None:
 def test_ctrl_c_in_the_terminal_of_the_app_reaches_no_run(workspace: Workspace) -> None:
     run = long_run(workspace)
     code = (
-        "import sys, time; from pathlib import Path; from moola import launching;"
+        "import signal, sys, time; from pathlib import Path; from moola import launching;"
+        "signal.signal(signal.SIGINT, signal.default_int_handler);"  # ignored in the background
         "from moola.runs import RunFolder; from moola.workspace import Workspace;"
         "launching.launch(RunFolder(Path(sys.argv[1])), Workspace(Path(sys.argv[2])));"
         "print('launched', flush=True); time.sleep(60)"

@@ -32,7 +32,8 @@ FLOORS = [
     ["releases"],
     ["collect", "sample"],
     ["decode", "metrics", "silence", "criteria", "planted_windows", "unlabelled"],
-    ["span_shapes", "card_text"],
+    ["span_shapes", "card_text", "quick_decode", "scan_merging"],
+    ["scans"],
     ["pretrain_windows"],
     ["floors", "calibration", "decoders", "agreement", "judgement", "resampling"],
     ["advice"],
@@ -56,7 +57,7 @@ TORCH_FLOORS = [
     ["balancing", "probe", "predict", "masked"],
     ["validation"],
     ["trainer"],
-    ["handover", "onnx_export"],
+    ["handover", "onnx_export", "scanning"],
     ["train"],
     ["finetuning", "pretraining", "learning_curve"],
 ]

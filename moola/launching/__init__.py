@@ -13,11 +13,11 @@ import threading
 from moola.config import FinetuneConfig
 from moola.endings import EXIT_FILE
 from moola.exceptions import RunError
-from moola.launching._base import TrainingLauncher
+from moola.launching._base import PACKAGE_PARENT, TrainingLauncher
 from moola.launching.devices import list_devices
-from moola.launching.local import PACKAGE_PARENT, LocalLauncher
+from moola.launching.local import LocalLauncher
 from moola.launching.ray_cluster import RayLauncher
-from moola.launching.ray_jobs import RayJobs
+from moola.launching.ray_jobs import RayJobs, python_job
 from moola.launching.turn import training_turn
 from moola.liveness import read_job
 from moola.runs import RunFolder, create_run
@@ -35,6 +35,7 @@ __all__ = [
     "launcher_of",
     "list_devices",
     "look_after",
+    "python_job",
     "resume_run",
     "start_run",
     "stop_run",

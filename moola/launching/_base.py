@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 from moola.runs import RunFolder
 from moola.workspace import Workspace
 
+PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 KILL_AFTER_S = 10.0
 JOB_MARK = "MOOLA_RAY_JOB"
 """Environment variable in which a job finds its own id."""

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 from moola.exceptions import DeviceError
-from moola.launching.local import PACKAGE_PARENT
+from moola.launching._base import PACKAGE_PARENT
 
 
 def list_devices(*, timeout_s: float = 60.0) -> list[dict[str, str]]:

@@ -12,16 +12,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 
 import psutil
 
 from moola.exceptions import RunError
-from moola.launching._base import KILL_AFTER_S, KILLED
+from moola.launching._base import KILL_AFTER_S, KILLED, PACKAGE_PARENT
 from moola.runs import RunFolder, now_iso
 from moola.workspace import Workspace
-
-PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 
 
 class LocalLauncher:

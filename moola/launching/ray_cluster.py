@@ -20,8 +20,7 @@ from collections.abc import Sequence
 from moola.bars import BarStore
 from moola.collect import collect
 from moola.exceptions import RunError
-from moola.launching._base import JOB_MARK, KILL_AFTER_S, KILLED
-from moola.launching.local import PACKAGE_PARENT
+from moola.launching._base import JOB_MARK, KILL_AFTER_S, KILLED, PACKAGE_PARENT
 from moola.launching.ray_jobs import RayJobs
 from moola.liveness import RunJob, read_job, silence_s, write_job
 from moola.runs import EXAMPLES_FILE, RunFolder, now_iso

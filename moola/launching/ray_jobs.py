@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import shlex
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -18,8 +19,15 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from moola.exceptions import RunError
+from moola.launching._base import PACKAGE_PARENT
 
 TIMEOUT_S = 10.0
+
+
+def python_job(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Return the command and environment in which a node runs ``moola`` with these words."""
+    command = [sys.executable, "-m", "moola", *words]
+    return command, {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(PACKAGE_PARENT)}
 
 
 @dataclass(frozen=True, slots=True)
