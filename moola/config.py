@@ -33,6 +33,7 @@ BEFORE_THE_OPTION: Mapping[str, Any] = {
     "pointer_head": "mean",
     "standardize": False,
     "augment": "none",
+    "probe_every": 1,
 }
 """What a run did that was stored before it could choose: its config lacks the option."""
 
@@ -102,6 +103,9 @@ class FinetuneConfig:
         5,
         "checkpoints of the last epochs to keep, beside one for every twelfth of the plan; 0: none",
     )
+    probe_every: int = _option(
+        4, "epochs between two gradient probes once the first six epochs and their rules are past"
+    )
     restart_from: str | None = _option(
         None, "RUN@EPOCH: go on from that epoch of another run, with its data and model"
     )
@@ -111,7 +115,7 @@ class FinetuneConfig:
             found = getattr(self, name)
             if found not in value:
                 raise ConfigError(f"{name} should be one of {', '.join(value)}. Found {found!r}.")
-        for name in ("epochs", "batch_size", "lr", "clip_norm"):
+        for name in ("epochs", "batch_size", "lr", "clip_norm", "probe_every"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} should be greater than 0. Found {getattr(self, name)}.")
         if self.weight_decay < 0:

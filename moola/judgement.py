@@ -35,6 +35,7 @@ from moola.silence import (
     EpochRow,
     SilenceRules,
     silenced_tasks,
+    since_restart,
     stored_shares,
     target_shares,
 )
@@ -93,14 +94,15 @@ def judge(history: Sequence[EpochRow], facts: RunFacts, rules: SilenceRules = RU
     """
     if not history:
         return []
+    own = since_restart(history)
     found = [
         *_dead_paths(history[-1], facts),
-        *_silences(history, rules),
+        *_silences(own, rules),
         *_not_learning(history, facts, rules),
-        *_regressing(history, rules),
-        *_overruled(history, rules),
+        *_regressing(own, rules),
+        *_overruled(own, rules),
     ]
-    found += _out_of_band(history, rules, silent={a.task for a in found if a.code in SILENT})
+    found += _out_of_band(own, rules, silent={a.task for a in found if a.code in SILENT})
     found += _head_only(history, facts, rules, found)
     order: tuple[Level, ...] = ("error", "warn", "info")
     return sorted(found, key=lambda alert: (order.index(alert.level), TASKS.index(alert.task)))

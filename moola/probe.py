@@ -16,9 +16,33 @@ from moola.dataset import Batch
 from moola.losses import task_losses
 from moola.model import JadeCompact
 from moola.shares import TaskGradients
+from moola.silence import RULES
 
-N_PROBE_WINDOWS = 58
-"""Two default batches; verdicts from 58 and from 320 windows agreed in the balancing simulation."""
+N_PROBE_WINDOWS = 16
+"""Windows of a probe, spread over all that train; 58 cost as much as the whole training pass.
+
+Measured on the sample (138 training windows; four runs of 60 epochs; epoch, raw, kendall) against a
+probe of all 138: the verdict "silent for three epochs" agreed in 90-94 % of tasks and epochs with
+16 windows, 93-97 % with 29, 92-97 % with 58, 88-96 % with 8. A probe cost 20, 36, 77 and 12 ms of
+CPU, a training pass 81. Gradients at the LSTM's output cost 10 ms and agreed in 91-97 %, but they
+overstate per-bar tasks: their shares were off by up to 0.17 on average, so they are not used.
+"""
+EVERY_EPOCH_UNTIL = RULES.first_report_epoch
+"""A silence that begins at once is reported here, so that all epochs up to it are probed."""
+
+
+def is_probed(epoch: int, *, first: int, every: int) -> bool:
+    """Return whether an epoch ends with a probe: the first ones of a run, then every so many.
+
+    Parameters
+    ----------
+    first
+        The first epoch of the run's own strategy: 1, or the one after a restart.
+
+    >>> [epoch for epoch in range(1, 20) if is_probed(epoch, first=1, every=4)]
+    [1, 2, 3, 4, 5, 6, 8, 12, 16]
+    """
+    return epoch - first < EVERY_EPOCH_UNTIL or epoch % every == 0
 
 
 def probe_gradients(

@@ -36,6 +36,7 @@ from moola.examples import Examples
 from moola.exceptions import RunError
 from moola.history import HistoryCursor
 from moola.liveness import crash_reason, is_alive, own_marks
+from moola.window_losses import WINDOW_LOSSES_FILE, WindowLosses
 
 StoredState = Literal["queued", "running", "stopped", "finished", "failed"]
 RunState = Literal["queued", "running", "stopped", "finished", "failed", "crashed", "damaged"]
@@ -157,6 +158,11 @@ class RunFolder:
             return pd.read_parquet(path)
         except (OSError, ValueError) as error:
             raise RunError(f"{self.id}: predictions.parquet cannot be read: {error}.") from error
+
+    def window_losses(self) -> WindowLosses | None:
+        """Return what every window lost in each kept epoch, or None before the first."""
+        path = self.path / WINDOW_LOSSES_FILE
+        return WindowLosses.load(path) if path.exists() else None
 
     def history(self) -> list[dict[str, Any]]:
         """Return the epoch rows; a line cut short by a crash is left out."""

@@ -3,7 +3,8 @@
 A task is silent at an epoch when its share is below a quarter of its target share. It counts from
 epoch 4 on (the first three are warm-up) and is reported once it has lasted three epochs: the
 earliest report comes at epoch 6 and says "since epoch 4". The gradient rule needs gradient shares,
-so it is off for a frozen encoder, which has none.
+so it is off for a frozen encoder, which has none. Not every epoch is probed: a streak counts the
+probed ones, and the last of them says what holds now. A restart begins all streaks anew.
 """
 
 from __future__ import annotations
@@ -102,6 +103,12 @@ def ever_silenced(history: Sequence[EpochRow]) -> list[Silence]:
     return list(first.values())
 
 
+def since_restart(history: Sequence[EpochRow]) -> Sequence[EpochRow]:
+    """Return the rows of the present strategy: the one before a restart is not on trial."""
+    first = max((i for i, row in enumerate(history) if row.get("restart")), default=0)
+    return history[first:]
+
+
 def target_shares(tasks: Sequence[str]) -> dict[Task, float]:
     """Return the target shares of the tasks a run trains, scaled to sum to 1.
 
@@ -116,14 +123,15 @@ def target_shares(tasks: Sequence[str]) -> dict[Task, float]:
 def _silence(
     history: Sequence[EpochRow], task: Task, kind: SilenceKind, rules: SilenceRules
 ) -> Silence | None:
+    measured = [row for row in since_restart(history) if stored_shares(row, kind)]
     since_epoch, n_silent = 0, 0
-    for row in reversed(history):
+    for row in reversed(measured):
         if row["epoch"] <= rules.warm_up_epochs or not _is_silent(row, task, kind, rules):
             break
         since_epoch, n_silent = row["epoch"], n_silent + 1
     if n_silent < rules.streak_epochs:
         return None
-    shares = stored_shares(history[-1], kind)
+    shares = stored_shares(measured[-1], kind)
     dominant = max(shares, key=lambda other: shares[other])
     return Silence(
         task=task,

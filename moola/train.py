@@ -18,6 +18,7 @@ from moola.restarting import checkpoint_path, kept_epochs, parent_of, prune_chec
 from moola.runs import RunFolder
 from moola.silence import silenced_tasks
 from moola.trainer import Trainer
+from moola.window_losses import WINDOW_LOSSES_FILE, WindowLosses, recorded_epochs
 
 
 def finetune(
@@ -60,6 +61,7 @@ def finetune(
             trainer.wake_guard()
         if is_best:
             trainer.checkpoint(to_continue=False).save(run.path / "best.pt")
+        _record_windows(run, trainer)
         trainer.checkpoint().save(last)
         _keep_checkpoint(run, trainer)
         if on_progress:
@@ -92,6 +94,19 @@ def _restart_mark(run: RunFolder, trainer: Trainer, row: dict[str, Any]) -> dict
         return {}
     before = run.history()[-1]["strategy"]
     return {"restart": {"from_run": parent, "from_epoch": int(epoch), "balance_before": before}}
+
+
+def _record_windows(run: RunFolder, trainer: Trainer) -> None:
+    """Write down what every window lost in the epoch that just ended."""
+    epoch, examples = trainer.state.epoch, trainer.examples
+    if epoch not in recorded_epochs(trainer.config.epochs):
+        return
+    known = run.window_losses() or WindowLosses.empty(
+        examples.window_uid, examples.is_val, trainer.model.tasks
+    )
+    known.up_to(epoch - 1).with_epoch(epoch, trainer.window_losses()).save(
+        run.path / WINDOW_LOSSES_FILE
+    )
 
 
 def _keep_checkpoint(run: RunFolder, trainer: Trainer) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from moola.augment import Augment, Moves
@@ -34,10 +35,14 @@ from moola.exceptions import CheckpointError, SchemaError
 from moola.losses import Constants, counted_entries, start_at_constants, task_losses
 from moola.model import JadeCompact
 from moola.optimizer import load_optimizer, lr_factor, make_optimizer
-from moola.probe import N_PROBE_WINDOWS, probe_gradients
+from moola.probe import N_PROBE_WINDOWS, is_probed, probe_gradients
 from moola.shares import TaskGradients
 from moola.tally import EpochTally
 from moola.validation import Validation, calibrate, mean_losses, validate
+from moola.window_losing import losses_of_windows
+
+N_CALIBRATION_WINDOWS = 58
+"""Training windows that the decoder's two numbers are fitted on after every epoch."""
 
 
 @dataclass
@@ -47,6 +52,7 @@ class LoopState:
     epoch: int = 0  # finished epochs
     step: int = 0
     wall_s: float = 0.0
+    wall_s_before: float = 0.0  # when the running epoch began
     best_skill: float | None = None
     tally: EpochTally = field(default_factory=EpochTally)  # of the running epoch
 
@@ -78,10 +84,12 @@ class Trainer:
         self.train_batch = Batch.from_examples(train, self.device)
         self.augment = Augment(config.augment, examples, seed=config.seed)
         self.val_batch = Batch.from_examples(self.val_examples, self.device)
-        # Spread over all of them: neighbours in the table are neighbours in time.
-        spread = torch.linspace(0, len(train) - 1, min(N_PROBE_WINDOWS, len(train))).long()
-        self.probe_batch = self.train_batch.take(spread.to(self.device))
-        self.probe_examples = train.take(spread.numpy())
+        self.probe_batch = self.train_batch.take(spread(len(train), N_PROBE_WINDOWS, self.device))
+        fitted = spread(len(train), N_CALIBRATION_WINDOWS, self.device)
+        self.fit_batch, self.fit_examples = (
+            self.train_batch.take(fitted),
+            train.take(fitted.cpu().numpy()),
+        )
         self.calibration = IDENTITY
 
         self.masks = Masks(config.seed)
@@ -165,8 +173,8 @@ class Trainer:
         state, tally = self.state, self.state.tally
         self.calibration = calibrate(
             self.model,
-            self.probe_examples,
-            self.probe_batch,
+            self.fit_examples,
+            self.fit_batch,
             prior=self.prior,
             initial=self.calibration,
         )
@@ -179,16 +187,39 @@ class Trainer:
             prior=self.prior,
             calibration=self.calibration,
         )
-        gradients = probe_gradients(self.model, self.probe_batch, self.config.countdown)
-        row = self._row(tally, validation, gradients)
+        gradients, probe_s = self._probe()
+        row = self._row(tally, validation, gradients) | {"probe_s": probe_s}
 
         self.balancer.end_epoch(tally.mean_losses(), gradients)
         is_best = state.best_skill is None or validation.mean_skill > state.best_skill
         if is_best:
             state.best_skill = validation.mean_skill
         state.epoch += 1
+        state.wall_s_before = state.wall_s
         state.tally = EpochTally()
         return row, is_best
+
+    def _probe(self) -> tuple[TaskGradients | None, float | None]:
+        """Return the tasks' gradients and the seconds they took, both None between two probes.
+
+        A guard answers every epoch, so that one at work is told every epoch.
+        """
+        first = int((self.config.restart_from or "@0").rpartition("@")[2]) + 1
+        is_watched = isinstance(self.balancer, Guard) and self.balancer.is_active
+        every = 1 if is_watched else self.config.probe_every
+        if not is_probed(self.state.epoch + 1, first=first, every=every):
+            return None, None
+        start = time.monotonic()
+        gradients = probe_gradients(self.model, self.probe_batch, self.config.countdown)
+        return gradients, None if gradients is None else time.monotonic() - start
+
+    def window_losses(self) -> NDArray[np.float32]:
+        """Return (N, K) unweighted losses of all windows, in the order of the run's examples."""
+        is_val = self.examples.is_val
+        losses = np.empty((len(is_val), len(self.model.tasks)), np.float32)
+        for rows, batch in ((~is_val, self.train_batch), (is_val, self.val_batch)):
+            losses[rows] = losses_of_windows(self.model, batch, self.config.countdown)
+        return losses
 
     def wake_guard(self) -> None:
         """Let the guard raise silent tasks from now on; the next checkpoint remembers it."""
@@ -205,6 +236,7 @@ class Trainer:
             "epoch": self.state.epoch + 1,
             "step": self.state.step,
             "wall": self._wall_s(),
+            "epoch_s": self.state.wall_s - self.state.wall_s_before,
             "lr": self.optimizer.param_groups[0]["lr"],
             "strategy": self.config.balance,
             "raw": tally.mean_losses(),
@@ -267,6 +299,11 @@ class Trainer:
         self.calibration = Calibration(**checkpoint.meta["calibration"])
         self.state = LoopState.from_dict(checkpoint.training["state"])
         restore_random_state(checkpoint.training["random"], self.masks, self.device)
+
+
+def spread(n: int, n_taken: int, device: torch.device) -> Tensor:
+    """Return `n_taken` rows of `n`, evenly: neighbours in the table are neighbours in time."""
+    return torch.linspace(0, n - 1, min(n_taken, n)).long().to(device)
 
 
 def make_model(config: FinetuneConfig, masks: Masks) -> JadeCompact:

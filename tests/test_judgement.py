@@ -119,3 +119,51 @@ def test_errors_come_first_then_the_order_of_the_tasks() -> None:
     found = [(a.level, a.task) for a in judge(history, PLAN)]
     assert found == sorted(found, key=lambda f: (["error", "warn"].index(f[0]), TASKS.index(f[1])))
     assert ON_TARGET == (0.7, 0.1, 0.1, 0.1)
+
+
+def without_probe(history: list[dict], *epochs_left_out: int) -> list[dict]:
+    """Return the rows with no gradient measured in some epochs, as between two probes."""
+    columns = ("grad_raw", "grad_share", "aligned_share")
+    return [
+        row | dict.fromkeys(columns) if row["epoch"] in epochs_left_out else row for row in history
+    ]
+
+
+def test_a_streak_counts_probed_epochs_and_lasts_between_them() -> None:
+    history = epochs(15, gradient=TYPE_WITHOUT_GRADIENT)
+    sparse = without_probe(history, 5, 6, 7, 9, 10, 11, 13, 14, 15)
+    assert codes(sparse[:8]) == codes(sparse[:11]) == set()
+    assert codes(sparse[:12]) == codes(sparse) == {("GRAD_SILENCED", "type")}
+    (silent,) = judge(sparse, PLAN)
+    assert silent.since_epoch == 4
+    assert "gradient share 1.0%" in silent.evidence
+
+
+def test_a_probe_that_hears_a_task_ends_its_streak_at_once() -> None:
+    history = epochs(8, gradient=TYPE_WITHOUT_GRADIENT) + epochs(4, first=9)
+    assert codes(without_probe(history, 9, 10, 11)) == set()
+    assert codes(without_probe(history, 9, 10, 11)[:11]) == {("GRAD_SILENCED", "type")}
+
+
+def test_the_vectors_hold_where_later_epochs_have_no_probe() -> None:
+    silent = epochs(10, gradient=TYPE_WITHOUT_GRADIENT, skill={"type": 0.02})
+    rising = epochs(10, gradient=TYPE_WITHOUT_GRADIENT, skill={"type": [i / 20 for i in range(10)]})
+    starved = epochs(10, loss=POINTERS_STARVED)
+    one_bad = epochs(5) + epochs(1, gradient=TYPE_WITHOUT_GRADIENT, first=6) + epochs(4, first=7)
+    gaps = (7, 9, 10)
+    assert codes(without_probe(silent, *gaps)) == {
+        ("GRAD_SILENCED", "type"),
+        ("NOT_LEARNING", "type"),
+    }
+    assert codes(without_probe(rising, *gaps)) == {("GRAD_SILENCED", "type"), ("HEAD_ONLY", "type")}
+    assert ("LOSS_SILENCED", "ptr") in codes(without_probe(starved, *gaps))
+    assert codes(without_probe(one_bad, *gaps)) == set()
+
+
+def test_a_restart_begins_every_streak_anew() -> None:
+    history = epochs(7, loss=POINTERS_STARVED) + epochs(3, loss=POINTERS_STARVED, first=8)
+    history[7]["restart"] = {"from_run": "x", "from_epoch": 7, "balance_before": "raw"}
+    assert ("LOSS_SILENCED", "ptr") in codes(history[:7])
+    assert ("LOSS_SILENCED", "ptr") not in codes(history[:9])
+    found = [alert for alert in judge(history, PLAN) if alert.code == "LOSS_SILENCED"]
+    assert [alert.since_epoch for alert in found] == [8]

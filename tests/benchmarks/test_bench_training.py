@@ -68,9 +68,9 @@ def test_training_step() -> None:
 
 def test_parts_of_an_epoch() -> None:
     trainer = trainer_with(masks=True)
-    logits = run_model(trainer.model, trainer.probe_batch.features, "clip20").binary_logits
+    logits = run_model(trainer.model, trainer.fit_batch.features, "clip20").binary_logits
     assert logits is not None
-    spans = trainer.probe_examples
+    spans = trainer.fit_examples
     fitted = fit_calibration(logits, spans.start, spans.end, trainer.prior)
     assert np.isfinite([fitted.scale, fitted.offset]).all()
 
