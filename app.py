@@ -5,8 +5,9 @@ The workspace is ``MOOLA_WORKSPACE`` (default ``data``), the label store ``MOOLA
 
 One file, two readers. ``streamlit run`` finds the assignment of ``app`` by reading the source, and
 the server then *imports* this file as a module for it: the pages and, beside them, the routes
-that the desk writes through. Each browser tab *runs* the file as the script that ``App`` was
-given; a script is ``__main__``, as in Streamlit's own tests, and must not make a second server.
+that the desk writes through and the monitor waits at. Each browser tab *runs* the file as the
+script that ``App`` was given; a script is ``__main__``, as in Streamlit's own tests, and must not
+make a second server.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from moola.ui import bootstrap, components, desk_routes, navigation, state
+from moola.ui import bootstrap, components, desk_routes, monitor_routes, navigation, state
 from moola.workspace import DEFAULT_WORKSPACE, Workspace
 
 workspace = Workspace(
@@ -25,7 +26,8 @@ workspace = Workspace(
     os.environ.get("MOOLA_RAY_ADDRESS") or None,
 )
 if __name__ != "__main__":
-    app = st.App(Path(__file__).resolve(), routes=desk_routes.routes(workspace))
+    routes = [*desk_routes.routes(workspace), *monitor_routes.routes(workspace)]
+    app = st.App(Path(__file__).resolve(), routes=routes)
 else:
     st.session_state["workspace"] = workspace
     page = navigation.declare()

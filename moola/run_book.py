@@ -64,7 +64,7 @@ class RunBook:
         """Return the runs of some kinds (None: of any), newest first."""
         with self._lock:
             found = self._all()
-            return [run for run in found if kinds is None or self._kind(run) in kinds]
+            return [run for run in found if kinds is None or self.kind(run) in kinds]
 
     def _all(self) -> list[RunFolder]:
         try:
@@ -83,7 +83,8 @@ class RunBook:
         self._listed = (stamp, found) if settled else None
         return found
 
-    def _kind(self, run: RunFolder) -> str:
+    def kind(self, run: RunFolder) -> str:
+        """Return what the run does; one that cannot tell counts as a fine-tuning."""
         if run.id not in self._kinds:
             try:
                 self._kinds[run.id] = run.kind

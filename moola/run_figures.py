@@ -8,7 +8,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from moola import diagnostics, figures
+from moola import diagnostics, figures, figures_monitor
 from moola.runs import RunFolder
 
 STYLE_FILE = Path(__file__).with_name("report.css")
@@ -31,8 +31,12 @@ def figures_of(run: RunFolder) -> dict[str, go.Figure]:
     rows = run.history()
     epochs = run.status().epochs or (rows[-1]["epoch"] if rows else 1)
     drawn = diagnostics.thinned(rows)
-    makers = (figures.loss_shares, figures.gradient_shares, figures.skill, figures.raw_losses)
-    made = [maker(drawn, epochs=epochs) for maker in makers]
+    made = [
+        figures_monitor.loss_shares(drawn, epochs=epochs),
+        figures_monitor.gradient_shares(drawn, epochs=epochs),
+        figures_monitor.skill(drawn, epochs=epochs),
+        figures_monitor.raw_losses(drawn, epochs=epochs),
+    ]
     predictions = run.predictions()
     if predictions is not None:
         errors = diagnostics.window_errors(run.examples(), predictions)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from moola.ui import cache, components, finetuning, run_form, run_parts, state
+from moola.ui import cache, components, finetuning, run_form, run_queue, state
 
 workspace = state.workspace()
 components.heading("Fine-tune", "What does a run learn from, and how long will it take?", workspace)
@@ -20,4 +20,4 @@ with components.problems():
     with side:
         finetuning.panel(workspace, values)
         st.markdown("##### Runs")
-        run_parts.queue(key="finetune")
+        run_queue.queue(key="finetune")

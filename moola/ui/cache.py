@@ -11,6 +11,7 @@ from moola import bars as bar_files
 from moola import collect, launching, ruling
 from moola.desk import Desk
 from moola.desk.bars import SeriesBars, series_bars
+from moola.run_book import RunBook
 from moola.store import LOCAL, LabelStore, Series, WindowRow, WindowView
 from moola.workspace import Workspace
 
@@ -52,6 +53,12 @@ def _standing_views(url: str, version: int) -> list[WindowView]:
 def desk(workspace: Workspace) -> Desk:
     """Return the desk of a workspace: all tabs and the routes beside the pages share it."""
     return Desk(workspace, store_to_draw_in(workspace.store_url))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def run_book(runs_dir: Path) -> RunBook:
+    """Return what is known of the runs of a folder, shared by all tabs and the routes."""
+    return RunBook(runs_dir)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

@@ -20,6 +20,8 @@ DOUBLE_CLICK_S = 3.0
 
 def panel(workspace: Workspace, values: dict[str, Any]) -> None:
     """Draw what the chosen data holds, the estimate, and Start; a wrong option says why not."""
+    if source := st.session_state.get("finetune_source"):
+        st.caption(f"Settings taken from **{source}**.")
     st.markdown("##### Data of this run")
     summary = None
     problem = ""
@@ -97,6 +99,7 @@ def _start(workspace: Workspace) -> None:
         if _is_double_click(config):
             return
         name = st.session_state.get("finetune_name") or None
+        st.session_state.pop("finetune_source", None)
         run = launching.start_run(workspace, config, name=name)
         state.say(f"Started {run_parts.name_of(run)}", timed=False)
 

@@ -94,6 +94,20 @@ def chosen() -> dict[str, Any]:
     return values
 
 
+def prefill(config: FinetuneConfig, *, source: str) -> None:
+    """Set every widget to the options of a run; the page names the run they come from."""
+    values = config.to_dict()
+    for name in OPTIONS:
+        if name == "weights":
+            for task, weight in zip(TASKS, values[name], strict=True):
+                st.session_state[_weight_key(task)] = float(weight)
+        else:
+            value = values[name]
+            st.session_state[_key(name)] = NO_PATH[name] if value is None else value
+    st.session_state.pop("finetune_preset", None)
+    st.session_state["finetune_source"] = source
+
+
 def _key(name: str) -> str:
     return f"finetune_{name}"
 

@@ -54,7 +54,8 @@ def table(workspace: Workspace, run: RunFolder) -> None:
 
 def _ceiling(workspace: Workspace, run: RunFolder) -> Ceiling | None:
     version = cache.store(workspace.store_url).version()
-    written = (run.path / "run.json").stat().st_mtime_ns
+    state = run.path / "run.json"  # which a damaged folder may lack
+    written = state.stat().st_mtime_ns if state.exists() else 0
     return _measured(workspace, run.id, version, written, run)
 
 

@@ -1,0 +1,99 @@
+"""What a page that follows runs must know to tell whether anything is new.
+
+A page is drawn for `News`; as long as the news is equal, nothing on it would change.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from moola import diagnostics
+from moola.exceptions import MoolaError
+from moola.run_book import RunBook
+from moola.runs import RunFolder, RunStatus
+
+N_WATCHED = 20
+SETTLE_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """How far a run is, in words and as a part of its plan, and when it last gave a sign."""
+
+    text: str
+    fraction: float
+    is_live: bool = False
+    age_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """States of the newest runs, and the rows of the run that is looked at."""
+
+    states: str
+    rows: str
+    is_live: bool
+    """Whether any of them may change by itself."""
+    pulse: Pulse | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON object."""
+        return asdict(self)
+
+
+def news_of(book: RunBook, run_id: str | None = None) -> News:
+    """Return what is new of the runs, and of one of them."""
+    found = book.runs(None)[:N_WATCHED]
+    statuses = [(run, book.status(run)) for run in found]
+    chosen = next((run for run in book.runs(None) if run.id == run_id), None)
+    if chosen and chosen.id not in {run.id for run in found}:
+        statuses.append((chosen, book.status(chosen)))
+    states = " ".join(f"{run.id}={status.state}" for run, status in statuses)
+    rows, pulse = "", None
+    if chosen:
+        last = book.history(chosen).last
+        rows = f"{book.history(chosen).n_rows}@{last.get('wall') if last else ''}"
+        pulse = pulse_of(book, chosen, book.status(chosen))
+    else:  # a list of runs shows how far each of them is
+        rows = " ".join(str(status.epoch) for _, status in statuses if status.is_live)
+    return News(states, rows, any(may_change(status) for _, status in statuses), pulse)
+
+
+def may_change(status: RunStatus) -> bool:
+    """Return whether a run is live, or just ended without a word: a stop may yet be noted down."""
+    age_s = status.heartbeat_age_s
+    silent = status.state == "crashed" and age_s is not None and age_s < SETTLE_S
+    return status.is_live or silent
+
+
+def pulse_of(book: RunBook, run: RunFolder, status: RunStatus) -> Pulse:
+    """Return the epochs done, with the time left while the run trains."""
+    history = book.history(run)
+    done = history.last["epoch"] if history.last else 0
+    epochs = status.epochs or 1
+    text = f"Epoch {done} of {status.epochs}"
+    if status.state == "queued":
+        text = "Waiting for its turn"
+    elif status.state == "running":
+        left = diagnostics.time_left_s(history.newest(50), epochs=epochs)
+        known = left is not None
+        text += f", about {diagnostics.duration_text(left)} left" if known else ", first epoch"
+    age_s = status.heartbeat_age_s if status.is_live else None
+    return Pulse(text, min(1.0, done / epochs), status.is_live, age_s)
+
+
+def statuses(book: RunBook) -> list[tuple[RunFolder, RunStatus]]:
+    """Return the newest runs of any kind with their states."""
+    return [(run, book.status(run)) for run in book.runs(None)[:N_WATCHED]]
+
+
+def epochs_of(book: RunBook, run: RunFolder, status: RunStatus) -> int:
+    """Return the planned epochs, as far as anything says."""
+    if status.epochs:
+        return status.epochs
+    try:
+        return book.config(run).epochs
+    except MoolaError:
+        last = book.history(run).last
+        return last["epoch"] if last else 1

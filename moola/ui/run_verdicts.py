@@ -1,0 +1,130 @@
+"""Who is silent in a run, since when, on what evidence, why, and the cures as buttons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from moola import figures
+from moola.advice import Advice, Badge
+from moola.judgement import Code
+from moola.run_book import Judgement
+from moola.runs import RunFolder
+from moola.schema import TASK_NAMES
+from moola.ui import components, run_parts, run_restart
+from moola.ui.picker import Tone
+
+ALERT_WORDS: dict[Code, str] = {
+    "DEAD_PATH": "cut off",
+    "LOSS_SILENCED": "starved of loss",
+    "GRAD_SILENCED": "unheard by the encoder",
+    "NOT_LEARNING": "not learning",
+    "REGRESSING": "getting worse",
+    "OUT_OF_BAND": "out of band",
+    "OVERRULED": "overruled",
+    "HEAD_ONLY": "learning in the head alone",
+}
+BADGE_TONES: dict[Badge, Tone] = {
+    "DEAD_PATH": "bad",
+    "SILENCED": "bad",
+    "STARVED": "bad",
+    "HEAD_ONLY": "warn",
+    "LOW_SKILL": "warn",
+    "OK": "good",
+}
+
+
+def draw(run: RunFolder, judged: Judgement) -> None:
+    """Say of every task how it fares, then who is silent and why; the rest waits folded up."""
+    silent = [item for item in judged.advice if item.alert.level == "error"]
+    st.markdown(_badges(judged) + _band(run, is_silent=bool(silent)))
+    if silent:
+        tasks = dict.fromkeys(item.alert.task for item in silent)
+        told = (_silence([item for item in silent if item.alert.task == task]) for task in tasks)
+        st.error("\n\n".join(told), icon=":material/volume_off:")
+        _cures(run, silent)
+    rest = [_as_note(item) for item in judged.advice if item.alert.level != "error"]
+    notes = [*rest, *([judged.blind_spot] if judged.blind_spot else [])]
+    if notes:
+        with st.expander(f"More about this run: {components.counted(len(notes), 'note')}"):
+            st.markdown("\n".join(f"- {note}" for note in notes))
+
+
+def silent_since(judged: Judgement) -> int | None:
+    """Return the first epoch of the earliest silence that lasts."""
+    epochs = [item.alert.since_epoch for item in judged.advice if item.alert.level == "error"]
+    return min(epochs, default=None)
+
+
+def _badges(judged: Judgement) -> str:
+    words = (
+        f"{TASK_NAMES[task]} {components.badge(word.replace('_', ' ').lower(), BADGE_TONES[word])}"
+        for task, word in judged.badges.items()
+    )
+    return " &nbsp; ".join(words)
+
+
+def _band(run: RunFolder, *, is_silent: bool) -> str:
+    """Return in small print what the pointers take of the loss at the newest epoch."""
+    last = run_parts.book().history(run).last
+    share = (last or {}).get("loss_share") or {}
+    if last is None or "ptr" not in share:
+        return ""
+    low, high = figures.POINTER_BAND
+    inside = low <= share["ptr"] <= high
+    band = components.badge(
+        "in the band" if inside else "outside the band", "good" if inside else "warn"
+    )
+    shares = ", ".join(f"{TASK_NAMES[task]} {value:.0%}" for task, value in share.items())
+    return (
+        f" &nbsp; :small[{'' if is_silent else 'No task is silent. '}Pointers take "
+        f"{share['ptr']:.0%} of the loss {band} at epoch {last['epoch']} ({shares}).]"
+    )
+
+
+def _silence(of_task: Sequence[Advice]) -> str:
+    """Return what, since when, on what evidence, the likely cause, and what to try in order."""
+    first = of_task[0]
+    task, code = first.alert.task, first.alert.code
+    evidence = "; ".join(item.alert.evidence for item in of_task)
+    words = " ".join(f"{i}. {action.text}." for i, action in enumerate(first.actions, start=1))
+    return (
+        f"**{TASK_NAMES[task]} {ALERT_WORDS[code]} since epoch {_since(of_task)}.** "
+        f"{evidence[:1].upper()}{evidence[1:]}. {first.cause}" + (f" → {words}" if words else "")
+    )
+
+
+def _since(advice: Sequence[Advice]) -> int:
+    return min(item.alert.since_epoch for item in advice)
+
+
+def _cures(run: RunFolder, silent: Sequence[Advice]) -> None:
+    """Draw a button for every cure that is options of a run, in order, each once."""
+    cures = {
+        repr(sorted(action.options.items())): (action, item)
+        for item in reversed(silent)
+        for action in reversed(item.actions)
+        if action.options
+    }
+    if not cures:
+        return
+    with st.container(horizontal=True, gap="small"):
+        for options, (action, item) in reversed(cures.items()):
+            of_task = [other for other in silent if other.alert.task == item.alert.task]
+            run_restart.action_button(
+                run,
+                action.text,
+                action.options,
+                since_epoch=_since(of_task),
+                key=f"shares_cure_{run.id}_{options}",
+            )
+
+
+def _as_note(advice: Advice) -> str:
+    alert = advice.alert
+    steps = " ".join(f"{i}. {action.text}." for i, action in enumerate(advice.actions, start=1))
+    return (
+        f"**{TASK_NAMES[alert.task]} {ALERT_WORDS[alert.code]}** since epoch {alert.since_epoch}: "
+        f"{alert.evidence}. {advice.cause}{' → ' + steps if steps else ''}"
+    )

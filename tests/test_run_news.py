@@ -1,0 +1,65 @@
+"""News of the runs: equal as long as nothing on a page would change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psutil
+import pytest
+
+from moola.config import FinetuneConfig
+from moola.run_book import RunBook
+from moola.run_news import news_of
+from moola.runs import RunFolder, create_run
+from tests.epoch_rows import epochs
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    run = create_run(tmp_path, FinetuneConfig(epochs=10), name="a")
+    run.append_history(epochs(1)[0] | {"wall": 4.0})
+    run.claim("running", epoch=1)
+    return run
+
+
+def test_a_heartbeat_is_no_news_an_epoch_and_a_state_are(tmp_path: Path, run: RunFolder) -> None:
+    book = RunBook(tmp_path)
+    first = news_of(book, run.id)
+    run.write_status(step=3)
+    assert (news_of(book, run.id).states, news_of(book, run.id).rows) == (first.states, first.rows)
+    run.append_history(epochs(2)[1] | {"wall": 8.0})
+    assert news_of(book, run.id).rows != first.rows
+    assert news_of(book, run.id).states == first.states
+    run.write_status(pid=max(psutil.pids()) + 100_000)
+    assert news_of(book, run.id).states == f"{run.id}=crashed"
+
+
+def test_a_run_that_appears_is_news(tmp_path: Path, run: RunFolder) -> None:
+    book = RunBook(tmp_path)
+    first = news_of(book, run.id)
+    create_run(tmp_path, FinetuneConfig(), name="b")
+    assert news_of(book, run.id).states != first.states
+
+
+def test_the_pulse_says_how_far_and_how_long(tmp_path: Path, run: RunFolder) -> None:
+    book = RunBook(tmp_path)
+    pulse = news_of(book, run.id).pulse
+    assert pulse is not None
+    assert (pulse.text, pulse.fraction, pulse.is_live) == (
+        "Epoch 1 of 10, about 36 s left",
+        0.1,
+        True,
+    )
+    run.write_status(state="stopped")
+    pulse = news_of(book, run.id).pulse
+    assert pulse is not None
+    assert (pulse.text, pulse.age_s) == ("Epoch 1 of 10", None)
+
+
+def test_a_list_of_runs_has_news_of_every_epoch(tmp_path: Path, run: RunFolder) -> None:
+    book = RunBook(tmp_path)
+    first = news_of(book)
+    run.write_status(epoch=2)
+    assert news_of(book).rows != first.rows
+    run.write_status(state="finished")
+    assert not news_of(book).is_live
