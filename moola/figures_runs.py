@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any, Literal
 
 import numpy as np
@@ -26,6 +27,7 @@ RUN_COLORS = (
 DASHES = ("solid", "dash", "dot")
 MOST_RUNS = 12
 PER_ROW = 4
+MOST_LETTERS = 36
 MOST_POINTS = 120
 """Epochs drawn in a panel: a panel is hardly wider in pixels."""
 PANEL_PX, TITLE_PX, GAP_PX, AXIS_PX = 92, 30, 12, 26
@@ -137,7 +139,7 @@ class _Grid:
 
     def _name(self, place: int, course: Course) -> dict[str, Any]:
         return {
-            "text": f"<b>{course.name}</b>", "showarrow": False, "font": {"size": 12},
+            "text": f"<b>{escape(_cut(course.name))}</b>", "showarrow": False, "font": {"size": 12},
             "x": self.columns(place)[0], "xref": "paper", "xanchor": "left",
             "y": self.rows(place, "loss_share")[1], "yref": "paper", "yanchor": "bottom",
         }  # fmt: skip
@@ -188,6 +190,10 @@ def _areas(course: Course, kind: Kind, *, axis: str, is_first: bool) -> list[dic
         }
         for i, task in enumerate(tasks)
     ]
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= MOST_LETTERS else f"{name[: MOST_LETTERS - 1]}…"
 
 
 def _shares_of(course: Course, kind: Kind) -> list[Mapping[str, Any]]:
@@ -264,7 +270,7 @@ def _skill_line(
         "y": np.array([skill for skill, _ in known], np.float32),
         "xaxis": f"x{axis}",
         "yaxis": f"y{axis}",
-        "name": course.name,
+        "name": escape(_cut(course.name)),
         "mode": "lines+markers" if len(known) < 8 else "lines",
         "line": {
             "width": 1.8,

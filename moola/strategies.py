@@ -236,6 +236,7 @@ def _start(plan: Plan, cell: Cell, workspace: Workspace) -> tuple[RunFolder, Pla
     """Make one run and launch its process; all strategies of a seed get the very same examples."""
     name = f"{plan.group}-{cell.strategy}-s{cell.seed}"
     run = create_run(workspace.runs_dir, plan.config(cell), name=name)
+    run.set_about(note=f"Group {plan.group}: {cell}.")
     if (source := _examples_of(plan, cell.seed, workspace)) is not None:
         shutil.copy2(source, run.path / EXAMPLES_FILE)
     plan = replace(plan, runs={**plan.runs, cell: run.id})

@@ -125,6 +125,30 @@ def test_the_full_command_of_the_source_notes_finds_the_pretrained_encoder(
 
 
 @pytest.mark.slow
+def test_a_group_of_strategies_is_trained_compared_and_reported(
+    sample: Workspace, tmp_path: Path
+) -> None:
+    names = ["raw", "epoch+guard"]
+    options = ["--group", "g", "--strategies", *names, "--seeds", "0", "--epochs", "1"]
+    rows = moola(sample.root, "strategies", *options, "--device", "cpu")
+    assert [row["strategy"] for row in rows] == names
+    for row in rows:
+        assert sum(row[f"grad_{task}"] for task in TASKS) == pytest.approx(1)
+        assert row["hit_at_3_low"] <= row["hit_at_3"] <= row["hit_at_3_high"]
+    again = moola(sample.root, "strategies", "--group", "g")
+    assert again == rows, "nothing was left to train"
+    assert moola(sample.root, "strategies", "--table", "g") == rows
+
+    plan = json.loads((sample.root / "strategies" / "g" / "plan.json").read_text("utf-8"))
+    runs = [RunFolder(sample.runs_dir / made["run"]) for made in plan["runs"]]
+    assert [run.config().guard for run in runs] == [False, True]
+    assert len({run.resolved()["data_hash"] for run in runs}) == 1
+
+    (page,) = moola(sample.root, "report", runs[0].id, "--out", tmp_path / "r.html")["files"]
+    assert Path(page).stat().st_size < 6_000_000
+
+
+@pytest.mark.slow
 def test_store_and_label_file_of_the_sample_are_the_same_data(sample: Workspace) -> None:
     runs = [
         RunFolder(Path(moola(sample.root, "finetune", *source, "--epochs", "1")["folder"]))

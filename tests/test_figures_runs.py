@@ -102,6 +102,11 @@ def test_the_lines_of_runs_are_visible_on_both_pages(color: str) -> None:
         assert (light + 0.05) / (dark + 0.05) >= 3
 
 
+def test_a_long_title_is_cut_and_no_markup_of_the_figure() -> None:
+    figure = share_panels([course("<i>" + "x" * 60), course("b")])
+    assert "<b>&lt;i&gt;" + "x" * 32 + "…</b>" in notes(figure)
+
+
 def test_the_same_runs_give_the_same_figure() -> None:
     runs = [course("a"), course("b")]
     assert share_panels(runs).to_json() == share_panels(runs).to_json()

@@ -107,6 +107,7 @@ def test_all_strategies_of_a_seed_get_the_same_examples(
     assert one is not None
     assert other is not None
     assert one.examples().content_hash() == other.examples().content_hash()
+    assert one.about().note == "Group g: raw, seed 1."
 
 
 def test_carrying_a_group_out_again_does_only_what_is_not_finished(

@@ -110,7 +110,7 @@ def _like_the_newest(found: Sequence[RunFolder]) -> list[str]:
 
 def _names(chosen: Sequence[RunFolder]) -> dict[str, str]:
     """Return a short name of every run; those that share one get the time they were made."""
-    short = {run.id: run.id[16:] or run.id for run in chosen}
+    short = {run.id: run.about().title or run.id[16:] or run.id for run in chosen}
     taken = list(short.values())
     return {
         run.id: short[run.id] if taken.count(short[run.id]) == 1 else run_parts.name_of(run)
