@@ -34,6 +34,7 @@ BEFORE_THE_OPTION: Mapping[str, Any] = {
     "standardize": False,
     "augment": "none",
     "probe_every": 1,
+    "forget_bias": 0.0,
 }
 """What a run did that was stored before it could choose: its config lacks the option."""
 
@@ -75,6 +76,11 @@ class FinetuneConfig:
     augment: Augmentation = _option(
         "shift+mirror",
         "show training windows moved in time and upside down, anew in every epoch",
+    )
+    forget_bias: float = _option(
+        1.0,
+        "what the biases of the LSTM's forget gates start at: 1 remembers over a window, 0 is "
+        "plain PyTorch",
     )
     pretrained_encoder: str | None = _option(
         None, "checkpoint whose BiLSTM weights the encoder starts from"

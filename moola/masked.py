@@ -22,7 +22,7 @@ from moola.device import resolve_device, use_one_thread
 from moola.examples import Examples
 from moola.exceptions import CheckpointError
 from moola.features import FEATURE_NAMES
-from moola.model import HIDDEN_SIZE, SMALLEST_DEVIATION
+from moola.model import HIDDEN_SIZE, SMALLEST_DEVIATION, open_forget_gates
 from moola.optimizer import lr_factor
 from moola.pretrain_config import PretrainConfig
 
@@ -72,6 +72,7 @@ class MaskedTrainer:
         features = torch.from_numpy(examples.features)
         train = features[torch.from_numpy(~examples.is_val)]
         self.model = MaskedAutoencoder()
+        open_forget_gates(self.model.encoder, config.supervised().forget_bias)
         self.model.feature_mean.copy_(train.mean(dim=(0, 1)))
         self.model.feature_deviation.copy_(train.std(dim=(0, 1)).clamp(min=SMALLEST_DEVIATION))
         self.train = self._scaled(train)

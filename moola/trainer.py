@@ -33,7 +33,7 @@ from moola.dropout import Masks
 from moola.examples import Examples
 from moola.exceptions import CheckpointError, SchemaError
 from moola.losses import Constants, counted_entries, start_at_constants, task_losses
-from moola.model import JadeCompact
+from moola.model import JadeCompact, open_forget_gates
 from moola.optimizer import load_optimizer, lr_factor, make_optimizer
 from moola.probe import N_PROBE_WINDOWS, is_probed, probe_gradients
 from moola.shares import TaskGradients
@@ -113,8 +113,10 @@ class Trainer:
         """Start a fresh run: pretrained encoder, heads at the constants, losses before training."""
         if self.config.pretrained_encoder:
             self.model.load_encoder(self.config.pretrained_encoder)
-        elif self.config.standardize:
-            self.model.fit_scale(self.train_batch.features)
+        else:
+            open_forget_gates(self.model.encoder, self.config.forget_bias)
+            if self.config.standardize:
+                self.model.fit_scale(self.train_batch.features)
         start_at_constants(self.model, self.constants)
         untrained = mean_losses(self.model, self.train_batch, self.config.countdown)
         self.balancer.begin(untrained.mean_losses())

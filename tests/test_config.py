@@ -41,6 +41,7 @@ def test_config_survives_json() -> None:
 def test_a_stored_config_without_an_option_means_what_was_done_before_it() -> None:
     old = FinetuneConfig.from_stored({"epochs": 3})
     assert (old.pointer_head, old.standardize, old.augment) == ("mean", False, "none")
+    assert old.forget_bias == 0.0
     assert FinetuneConfig.from_stored(FinetuneConfig().to_dict()) == FinetuneConfig()
 
 

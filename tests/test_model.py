@@ -8,7 +8,7 @@ from torch import nn
 
 from moola.checkpoint import Checkpoint
 from moola.exceptions import CheckpointError
-from moola.model import JadeCompact, ModelOutput
+from moola.model import JadeCompact, ModelOutput, open_forget_gates
 
 
 def count(model: nn.Module, *, trainable: bool = False) -> int:
@@ -192,3 +192,26 @@ def test_what_is_no_such_encoder_is_refused(tmp_path: Path, content: object, mes
     path = encoder_file(tmp_path / "encoder.pt", content)
     with pytest.raises(CheckpointError, match=message):
         JadeCompact.from_pretrained(path)
+
+
+def test_open_forget_gates_let_the_state_outlive_a_window() -> None:
+    def kept_after(bars: int, bias: float) -> float:
+        torch.manual_seed(0)
+        lstm = nn.LSTM(12, 96, batch_first=True, bidirectional=True)
+        open_forget_gates(lstm, bias)
+        start = (torch.zeros(2, 1, 96), torch.ones(2, 1, 96))
+        with torch.inference_mode():
+            _, (_, cell) = lstm(torch.zeros(1, bars, 12), start)
+            _, (_, rest) = lstm(torch.zeros(1, bars, 12), (start[0], torch.zeros(2, 1, 96)))
+        return float((cell - rest).abs().mean())
+
+    assert kept_after(5, 1.0) > 3 * kept_after(5, 0.0)
+    lstm = nn.LSTM(12, 96, bidirectional=True)
+    before = {name: w.clone() for name, w in lstm.named_parameters()}
+    open_forget_gates(lstm, 1.0)
+    for name, w in lstm.named_parameters():
+        total = (lstm.bias_ih_l0 + lstm.bias_hh_l0)[96:192]
+        assert torch.equal(total, torch.ones(96))
+        assert name.startswith("bias") or torch.equal(w, before[name])
+        assert not name.startswith("bias") or torch.equal(w[:96], before[name][:96])
+        assert not name.startswith("bias") or torch.equal(w[192:], before[name][192:])
