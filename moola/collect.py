@@ -86,10 +86,9 @@ def collect(config: FinetuneConfig, *, store: LabelStore, bar_store: BarStore) -
             "Training needs labelled windows. Found none"
             + (f" (left out: {left_out}); label some, or choose --labels all." if left_out else ".")
         )
-    examples = examples_of(gathered)
+    examples = examples_of(gathered, with_context=True)
     is_val = hold_out(examples.group, val_fraction=config.val_fraction, seed=config.seed)
-    context = cut_context(examples.series_id, examples.bar_start, gathered.ohlc_of)
-    return replace(examples, is_val=is_val, context=context)
+    return replace(examples, is_val=is_val)
 
 
 def windows(
@@ -231,15 +230,15 @@ def _groups(gathered: Gathered) -> NDArray[np.int64]:
     )
 
 
-def examples_of(gathered: Gathered) -> Examples:
-    """Return all gathered windows as examples, none held out yet."""
+def examples_of(gathered: Gathered, *, with_context: bool = False) -> Examples:
+    """Return all gathered windows as examples, none held out yet; training wants their context."""
     windows = gathered.windows
     group = _groups(gathered)
     ohlc, features = _window_ohlc(gathered), _window_features(gathered)
     rows = [(w, span) for w, window in enumerate(windows) for span in window.spans or (None,)]
     of_window = np.array([w for w, _ in rows])
     spans = [span for _, span in rows]
-    return Examples(
+    examples = Examples(
         window_uid=np.array([window.window_uid for window in windows])[of_window],
         series_id=np.array([window.series_id for window in windows])[of_window],
         bar_start=np.array([window.bar_start for window in windows], np.int64)[of_window],
@@ -254,6 +253,10 @@ def examples_of(gathered: Gathered) -> Examples:
         group=group[of_window],
         is_val=np.zeros(len(rows), bool),
     )
+    if not with_context:
+        return examples
+    context = cut_context(examples.series_id, examples.bar_start, gathered.ohlc_of)
+    return replace(examples, context=context)
 
 
 def _window_features(gathered: Gathered) -> NDArray[np.float32]:

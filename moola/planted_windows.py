@@ -44,7 +44,7 @@ def generated_examples(n_windows: int, *, plan: Plan, seed: int, noisy: bool) ->
     ohlc = series.frame[list(PRICE_COLUMNS)].to_numpy(np.float64)
     rng = np.random.default_rng([seed, 105])
     windows = event_windows("GENERATED", series.events, len(ohlc), rng=rng, noisy=noisy)
-    return examples_of(Gathered(tuple(windows[:n_windows]), lambda _: ohlc, {}))
+    return examples_of(Gathered(tuple(windows[:n_windows]), lambda _: ohlc, {}), with_context=True)
 
 
 def planted_windows(

@@ -60,7 +60,8 @@ def pretraining_examples(stretches: Sequence[Stretch], config: PretrainConfig) -
     def ohlc_of(name: str) -> NDArray[np.float64]:
         return (checked if name in names else learned).ohlc_of(name)
 
-    examples = examples_of(Gathered(learned.windows + checked.windows, ohlc_of, {}))
+    gathered = Gathered(learned.windows + checked.windows, ohlc_of, {})
+    examples = examples_of(gathered, with_context=config.method == "planted")
     return replace(examples, is_val=np.isin(examples.series_id, sorted(names)))
 
 

@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("--only", metavar="TEXT", default="", help="cells whose name holds it")
     parser.add_argument("--max-runs", type=int, default=10**6, help="stop after so many trainings")
     parser.add_argument("--no-training", action="store_true", help="score what is there")
+    parser.add_argument("--no-scoring", action="store_true", help="train and print no table")
     parser.add_argument("--kept", type=Path, default=KEPT, help="folder of finished trainings")
     parser.add_argument("--out", type=Path, help="folder of the table (default: tests/benchmarks/"
                         "results; nowhere with --quick)")  # fmt: skip
@@ -43,6 +44,8 @@ def main() -> None:
     ]
     if not args.no_training:
         train_missing(runs, args.kept, args.max_runs)
+    if args.no_scoring:
+        return
     table = scored(runs, args.kept)
     text = report.markdown(table, title="Detection benchmark")
     print(text)

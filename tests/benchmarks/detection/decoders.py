@@ -1,25 +1,32 @@
-"""The ways to read a span out of the heads, each applied to the same trained models."""
+"""Every way to read a span out of the heads, each applied to the same trained models."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from .finding import Floats, Spans, largest_sums, mass_around, rising_edge
+from moola.decoders import DECODERS, PerBar, decode
+
+from .finding import Floats, Spans, mass_around
 from .work import Trained
 
-EDGE_WIDTH = 5
+HEAD_ALONE = "start head"
+"""Start and end by the bar head alone, as the design notes have it, without the other heads."""
 
 
 def decoded(trained: Trained) -> dict[str, Spans]:
     """Return the spans of every decoder that the model's heads allow."""
     outputs = trained.outputs
-    found: dict[str, Spans] = {}
-    if outputs.binary_logits is not None:
-        logits = outputs.binary_logits.astype(np.float64)
-        found["max-sum"] = largest_sums(logits)
-        found["edge"] = rising_edge(1 / (1 + np.exp(-logits)), EDGE_WIDTH)
+    heads = PerBar(
+        binary_logits=outputs.binary_logits,
+        edge_logits=outputs.edge_logits,
+        pointers=outputs.pointers,
+    )
+    found = {}
+    for name in DECODERS:
+        spans = decode(heads, name, trained.prior, trained.calibration)
+        found[name] = Spans(spans.start, spans.end, spans.confidence)
     if outputs.start_logits is not None and outputs.end_logits is not None:
-        found["start"] = start_then_end(
+        found[HEAD_ALONE] = start_then_end(
             _softmax(outputs.start_logits), _softmax(outputs.end_logits)
         )
     return found

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from moola.floors import fit_constants
 from moola.labels import encode_pointers
 
-from .cells import Cell
-from .decoders import decoded
+from .cells import MAIN, Cell
+from .decoders import HEAD_ALONE, decoded
 from .finding import FINDERS, Spans
+from .goals import goal_rows
+from .means import Mean, difference
 from .scoring import calibration_error, countdown_scores, span_scores, type_scores
 from .work import Trained
 from .worlds import world
 
 Scores = dict[str, float]
-PERCENT = ("start_at_3", "hit_at_3", "iou_mean", "start_at_3@0.5", "start_at_3@0.25")
+STARTS = ("start", HEAD_ALONE)
+"""Decoders whose confidence is that of the start alone."""
 COLUMNS = {
     "start_at_3": "start ±3",
     "hit_at_3": "both ±3",
@@ -45,7 +46,7 @@ def rows_of_run(cell: Cell, seed: int, trained: Trained) -> Iterator[dict[str, o
     own["pointer_center_mae"] = float(np.abs(outputs.pointers[:, 0] - true_center).mean())
     for decoder, spans in decoded(trained).items():
         scores = own | span_scores(data.test, spans)
-        if decoder == "start":
+        if decoder in STARTS:
             scores["start_ece"] = calibration_error(data.test, spans)
         yield _row(cell.world, cell.name, decoder, seed, scores | {"cpu_s": trained.cpu_s})
 
@@ -66,54 +67,50 @@ def _row(world_name: str, name: str, decoder: str, seed: int, scores: Scores) ->
     return {"data": world_name, "model": name, "decoder": decoder, "seed": seed, **scores}
 
 
-class Mean(NamedTuple):
-    """A mean over seeds with half its 95 % interval (Student's t), NaN for one seed."""
-
-    value: float
-    half: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> Mean:
-        """Average `values`, one a seed."""
-        n = len(values)
-        if n < 2:
-            return cls(float(np.mean(values)), float("nan"))
-        half = stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / np.sqrt(n)
-        return cls(float(np.mean(values)), float(half))
-
-    def __str__(self) -> str:
-        return f"{self.value:.3f}" + ("" if np.isnan(self.half) else f" ±{self.half:.3f}")
-
-
-def difference(table: pd.DataFrame, a: dict[str, str], b: dict[str, str], score: str) -> Mean:
-    """Return the mean of a - b over the seeds that both have: the same windows, so it is paired."""
-    one, other = (_by_seed(table, which)[score] for which in (a, b))
-    return Mean.of((one - other).dropna().tolist())
-
-
-def _by_seed(table: pd.DataFrame, which: dict[str, str]) -> pd.DataFrame:
-    chosen = np.logical_and.reduce([table[name] == value for name, value in which.items()])
-    return table[chosen].set_index("seed")
-
-
 def markdown(table: pd.DataFrame, *, title: str) -> str:
     """Return the whole report."""
-    parts = [f"# {title}", *(_section(table, name) for name in table["data"].unique())]
+    parts = [
+        f"# {title}",
+        "Mean over seeds ± half a 95 % interval. Start, both: share of windows with the start, or "
+        "both edges, within 3 bars. Surest: by the decoder's own confidence.",
+        "## Goals",
+        _lines(("goal", "limit", "measured", "verdict"), goal_rows(table)),
+        f"## What an ingredient is worth ({MAIN}, start ±3, paired)",
+        _lines(("change", "against", "decoder", "seeds", "difference"), _changes(table)),
+    ]
+    for name in table["data"].unique():
+        parts += [f"## {name}", _scores(table[table["data"] == name])]
     return "\n\n".join(parts) + "\n"
 
 
-def _section(table: pd.DataFrame, world_name: str) -> str:
-    here = table[table["data"] == world_name]
-    shown = {key: label for key, label in COLUMNS.items() if key in here}
-    lines = [
-        f"## {world_name}", "",
-        "| model | decoder | seeds | " + " | ".join(shown.values()) + " |",
-        "|---|---|---" + "|---" * len(shown) + "|",
-    ]  # fmt: skip
-    for (model, decoder), rows in here.groupby(["model", "decoder"], sort=False):
-        cells = [_cell(rows[key].dropna().tolist()) for key in shown]
-        lines.append(f"| {model} | {decoder} | {len(rows)} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+def _lines(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [names, ["---"] * len(names), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _changes(table: pd.DataFrame) -> Iterator[tuple[str, ...]]:
+    """Yield every other cell of the main data less the plain head of its kind."""
+    here = table[(table["data"] == MAIN) & table["decoder"].ne("")]
+    for model in here["model"].unique():
+        head = model.split(",")[0]
+        plain = "bar head, 50 labels" if model.startswith("bar head, 50 labels,") else head
+        if model == plain:
+            continue
+        decoder = HEAD_ALONE if head == "bar head" else "edge"
+        which = {"data": MAIN, "decoder": decoder}
+        found = difference(here, which | {"model": model}, which | {"model": plain}, "start_at_3")
+        seeds = len(here[(here["model"] == model) & (here["decoder"] == decoder)])
+        gap = f"{100 * found.value:+.1f} ±{100 * found.half:.1f} points"
+        yield model, plain, decoder, str(seeds), gap
+
+
+def _scores(here: pd.DataFrame) -> str:
+    shown = {key: label for key, label in COLUMNS.items() if here.get(key) is not None}
+    rows = []
+    for (model, decoder), found in here.groupby(["model", "decoder"], sort=False):
+        cells = [_cell(found[key].dropna().tolist()) for key in shown]
+        rows.append((str(model), str(decoder), str(len(found)), *cells))
+    return _lines(("model", "decoder", "seeds", *shown.values()), rows)
 
 
 def _cell(values: list[float]) -> str:

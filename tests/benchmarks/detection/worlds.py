@@ -112,7 +112,8 @@ def _checked(train: Examples) -> Examples:
 
 def _drawn(gathered: Gathered, n: int, rng: np.random.Generator) -> Examples:
     order = rng.permutation(len(gathered.windows))[:n]
-    return examples_of(replace(gathered, windows=tuple(gathered.windows[i] for i in order)))
+    chosen = tuple(gathered.windows[i] for i in order)
+    return examples_of(replace(gathered, windows=chosen), with_context=True)
 
 
 @cache
