@@ -17,6 +17,7 @@ from moola.examples import NO_SPAN, Examples
 from moola.exceptions import MoolaError
 from moola.runs import RunFolder
 from moola.schema import SPAN_TYPES, WINDOW_LENGTH
+from moola.type_stage import decided_type
 
 Floats = NDArray[np.float64]
 DISAGREEMENT_BARS = 3
@@ -178,7 +179,7 @@ def _compare(examples: Examples, rows: list[int], decoded: Mapping[str, Any]) ->
         type="" if label[0] == NO_SPAN else SPAN_TYPES[examples.type_id[row]],
         predicted_start=predicted[0],
         predicted_end=predicted[1],
-        predicted_type=max(SPAN_TYPES, key=lambda name: decoded[f"prob_{name}"]),
+        predicted_type=decided_type(decoded),
         confidence=float(decoded["confidence"]),
         error_bars=error_bars,
         outcome=_outcome(label, predicted, error_bars),

@@ -34,6 +34,7 @@ from moola.metrics import Predicted, Score, false_alarm_rate, recalls, score
 from moola.runs import RunFolder, write_json
 from moola.schema import SPAN_TYPES, TASK_NAMES, TASKS, WINDOW_LENGTH, Task
 from moola.silence import FIRST_REPORT_EPOCH, EpochRow, ever_silenced, silenced_tasks
+from moola.type_stage import STAGE_COLUMNS, decided_types
 
 SUCCESS_FILE = "success.json"
 SUCCESS_SCHEMA = 1
@@ -51,6 +52,7 @@ class _Scored:
     model: dict[str, Score]
     floor: dict[str, Score]
     has_heads: bool
+    type_note: str  # by what the types were named
 
 
 def evaluate_run(run: RunFolder) -> list[Criterion]:
@@ -111,7 +113,7 @@ def align_predictions(table: pd.DataFrame, examples: Examples) -> Predicted:
         start=first["start"].to_numpy(np.int64),
         end=first["end"].to_numpy(np.int64),
         center_norm=first["ptr_center_norm"].to_numpy(float),
-        type_id=first[[f"prob_{name}" for name in SPAN_TYPES]].to_numpy(float).argmax(axis=1),
+        type_id=decided_types(first),
         countdown_bars=None if np.isnan(countdown).all() else countdown,
     )
 
@@ -134,8 +136,17 @@ def _scored_lines(run: RunFolder) -> list[Criterion]:
         model=score(val, predicted),
         floor=score(val, constants.predict(len(val))),
         has_heads=run.config().use_expansion_heads,
+        type_note=_by_what(table, val),
     )
     return [_scored_line(goal, scored) for goal in SCORED_GOALS]
+
+
+def _by_what(table: pd.DataFrame, val: Examples) -> str:
+    """Say if the type stage names the types, and what the network's own head reaches."""
+    if not table.filter(STAGE_COLUMNS).notna().any(axis=None):  # an older run
+        return ""
+    head = score(val, align_predictions(table.drop(columns=STAGE_COLUMNS), val))[F1.key].value
+    return f"Named from the bars before the predicted start; the network's own head: {head:.2f}."
 
 
 def _scored_line(goal: Goal, scored: _Scored) -> Criterion:
@@ -235,7 +246,7 @@ _NOTES: dict[str, Callable[[_Scored], str]] = {
     HIT.key: _hit_note,
     COUNTDOWN.key: _countdown_note,
     CENTER.key: _center_note,
-    F1.key: lambda _: "",
+    F1.key: lambda scored: scored.type_note,
     RECALL.key: _type_note,
 }
 

@@ -30,6 +30,7 @@ from moola.losses import countdown_in_bars
 from moola.model import JadeCompact, ModelOutput
 from moola.runs import RunFolder
 from moola.schema import SPAN_TYPES, WINDOW_LENGTH
+from moola.type_stage import TypeStage, columns
 
 BATCH_SIZE = 64
 """Small batches are the faster ones on a CPU: 64 windows stay in its cache."""
@@ -121,7 +122,9 @@ def predict(
         without the expansion heads, and the posterior ``start_prob, end_prob`` of the edges; and
         repeated on every bar of a window: ``ptr_center_norm, ptr_length_norm, ptr_start, ptr_end,
         prob_<type>, start, end, confidence, p_no_span, edge_entropy``, and three estimates of the
-        start that know nothing of each other, ``start_binary, start_pointer, start_countdown``.
+        start that know nothing of each other, ``start_binary, start_pointer, start_countdown``;
+        ``type_stage_<type>`` of the second stage (`moola.type_stage`) that lies in the checkpoint's
+        folder, null without one.
         Spans have inclusive ends and are -1 where no span was found.
     """
     path = _last_checkpoint(source) if isinstance(source, RunFolder) else source
@@ -135,7 +138,8 @@ def predict(
     outputs = run_model(model, features, countdown, batch_size=batch_size)
     prior = LengthPrior.from_dict(checkpoint.meta["length_prior"])
     spans = outputs.decode(prior, Calibration(**checkpoint.meta["calibration"]))
-    return _as_table(windows, outputs, spans)
+    stage = TypeStage.load(path.parent)
+    return _as_table(windows, outputs, spans, stage)
 
 
 def _last_checkpoint(run: RunFolder) -> Path:
@@ -146,8 +150,11 @@ def _last_checkpoint(run: RunFolder) -> Path:
 
 
 def predict_run(run: RunFolder) -> pd.DataFrame:
-    """Write ``predictions.parquet`` for the windows the run was trained and checked on."""
-    predictions = predict(run, run.examples(), device=run.config().device)
+    """Fit the type stage, and write ``predictions.parquet`` for the windows of the run."""
+    examples = run.examples()
+    if stage := TypeStage.fit(examples.take(~examples.is_val)):
+        stage.save(run.path)
+    predictions = predict(run, examples, device=run.config().device)
     write_predictions(predictions, run.path / "predictions.parquet")
     return predictions
 
@@ -172,7 +179,9 @@ def _starts(outputs: Outputs, ptr_start: NDArray[np.int64]) -> dict[str, NDArray
     return {name: value.astype(np.float32) for name, value in found.items()}
 
 
-def _as_table(windows: Examples, outputs: Outputs, spans: DecodedSpans) -> pd.DataFrame:
+def _as_table(
+    windows: Examples, outputs: Outputs, spans: DecodedSpans, stage: TypeStage | None
+) -> pd.DataFrame:
     """Return the long table; see `predict`."""
     n = len(windows)
     ptr_start, ptr_end = decode_pointers(outputs.pointers)
@@ -188,6 +197,10 @@ def _as_table(windows: Examples, outputs: Outputs, spans: DecodedSpans) -> pd.Da
         "p_no_span": spans.p_no_span.astype(np.float32),
         "edge_entropy": spans.edge_entropy().astype(np.float32),
         **_starts(outputs, ptr_start),
+        **{
+            name: value.astype(np.float32)
+            for name, value in columns(stage, windows.ohlc, spans.start, spans.end).items()
+        },
     }
     logits = outputs.binary_logits
     per_bar = {

@@ -24,9 +24,10 @@ from moola.exceptions import RunError, SchemaError
 from moola.exports import pine
 from moola.proposals import ProposedSpan
 from moola.runs import RunFolder
-from moola.schema import SPAN_TYPES, Direction, SpanType
+from moola.schema import Direction, SpanType
 from moola.store import LabelStore, ProposeSummary, Series
 from moola.tables import write_parquet
+from moola.type_stage import decided_type
 
 FORMATS = {
     "proposals": "proposals in the labelling queue",
@@ -121,7 +122,7 @@ def _run_span(row: dict[Any, Any], series_id: str, bar_start: int) -> RunSpan:
         bar_start=bar_start,
         start=int(row["start"]),
         end=int(row["end"]),
-        type=max(SPAN_TYPES, key=lambda name: row[f"prob_{name}"]),
+        type=decided_type(row),
         confidence=float(row["confidence"]),
         p_no_span=float(row["p_no_span"]),
         edge_entropy=float(row.get("edge_entropy", np.nan)),

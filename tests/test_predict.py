@@ -20,6 +20,7 @@ PER_WINDOW = [
     "ptr_center_norm", "ptr_length_norm", "ptr_start", "ptr_end", "prob_consolidation",
     "prob_retracement", "prob_reversal", "start", "end", "confidence", "p_no_span",
     "edge_entropy", "start_binary", "start_pointer", "start_countdown",
+    "type_stage_consolidation", "type_stage_retracement", "type_stage_reversal",
 ]  # fmt: skip
 
 
