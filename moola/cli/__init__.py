@@ -34,6 +34,7 @@ from moola.cli import (
     scanning,
     store,
     strategies,
+    sweeping,
     training,
 )
 from moola.cli import workspace as workspace_verbs
@@ -53,6 +54,7 @@ VERBS = {
     **pretraining.VERBS,
     **training.VERBS,
     **scanning.VERBS,
+    **sweeping.VERBS,
     **strategies.VERBS,
     **reviewing.VERBS,
     **run_files.VERBS,
