@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from moola.ui import components, run_parts, run_view, state
+from moola.ui import components, export_menu, run_parts, run_view, state
 
 workspace = state.workspace()
 components.heading("Loss shares", "Does every task get its part, and does it learn?", workspace)
@@ -18,3 +18,5 @@ with st.sidebar:
     st.markdown("##### Runs")
     run = run_parts.choose(found, key="shares_run")
 run_view.monitor(run)
+with st.container(horizontal=True):
+    export_menu.buttons(run, key="shares")

@@ -10,7 +10,7 @@ import streamlit as st
 from moola import figures_runs, run_comparing
 from moola.criteria import Goal
 from moola.evaluate import SCORED_GOALS
-from moola.figures_runs import MOST_RUNS, Course
+from moola.figures_runs import MOST_POINTS, MOST_RUNS, Course
 from moola.resampling import Interval
 from moola.run_comparing import Compared, Facts
 from moola.runs import RunFolder
@@ -140,13 +140,17 @@ def _charts(chosen: Sequence[RunFolder]) -> None:
     names = _names(chosen)
     courses = [_course(run, names[run.id]) for run in chosen]
     key = "-".join(run.id for run in chosen)
-    components.chart(figures_runs.share_panels(courses), key=f"compare_shares_{key}")
-    components.chart(figures_runs.skill_lines(courses), key=f"compare_skill_{key}")
+    for kind, draw_all in (
+        ("shares", figures_runs.share_panels),
+        ("skill", figures_runs.skill_lines),
+    ):
+        components.chart(draw_all(courses), key=f"compare_{kind}_{key}", name=f"compared-{kind}")
 
 
 def _course(run: RunFolder, name: str) -> Course:
-    history = run_cache.drawn_history(run)
-    planned = run.status().epochs or (history[-1]["epoch"] if history else 1)
+    book = run_parts.book()
+    history = book.history(run).evenly(MOST_POINTS)
+    planned = book.status(run).epochs or (history[-1]["epoch"] if history else 1)
     return Course(name, planned, history)
 
 

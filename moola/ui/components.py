@@ -101,12 +101,12 @@ def decimal(number: float) -> str:
     return f"{number:.10f}".rstrip("0").rstrip(".")
 
 
-def chart(figure: go.Figure, *, key: str) -> None:
+def chart(figure: go.Figure, *, key: str, name: str | None = None) -> None:
     """Draw an analytical figure; an identical figure keeps its place in the browser.
 
-    Under the pointer it shows a camera, which saves it as ``<key>.png``.
+    Under the pointer it shows a camera, which saves it as ``<name>.png``, by default the key's.
     """
-    st.plotly_chart(figure, key=key, config=camera(key))
+    st.plotly_chart(figure, key=key, config=camera(name or key))
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

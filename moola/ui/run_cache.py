@@ -1,16 +1,17 @@
-"""What the pages read of runs, kept until a run writes something new; every cache is bounded."""
+"""What the Compare page works out of runs, kept until a run writes anew; every cache is bounded.
+
+Epoch rows and states are in the book of runs (`run_parts.book`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
-from moola import diagnostics, run_comparing
+from moola import run_comparing
 from moola.exceptions import MoolaError
-from moola.figures_runs import MOST_POINTS
 from moola.run_comparing import Compared, Facts, HeldOut
 from moola.runs import RunFolder
 
@@ -25,16 +26,6 @@ def stamp(path: Path) -> Stamp:
     except OSError:
         return 0, 0
     return found.st_size, found.st_mtime_ns
-
-
-def drawn_history(run: RunFolder) -> list[Any]:
-    """Return the epoch rows of a run that a small panel shows."""
-    return _drawn_history(run.path, stamp(run.path / "history.jsonl"))
-
-
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _drawn_history(folder: Path, _written: Stamp) -> list[Any]:
-    return diagnostics.thinned(RunFolder(folder).history(), n_max=MOST_POINTS)
 
 
 def facts(run: RunFolder) -> Facts | None:

@@ -9,7 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from moola import figures_monitor
+from moola import figures_monitor, run_figures
 from moola.evaluate import SCORED_GOALS
 from moola.figures_monitor import Row, marks_of
 from moola.history import N_TAIL, HistoryDigest
@@ -98,12 +98,12 @@ def _chart(run: RunFolder, drawn: Figures, name: str, *, can_choose: bool = Fals
     if figure is None:
         return
     if not can_choose or not figure.data:
-        components.chart(figure, key=key)
+        components.chart(figure, key=key, name=f"{run.id}-{name}")
         return
     st.plotly_chart(
         figure,
         key=key,
-        config={"displayModeBar": False},
+        config=run_figures.camera(f"{run.id}-{name}"),
         on_select=partial(_choose_epoch, key),
         selection_mode="points",
     )
