@@ -11,15 +11,22 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from moola.exceptions import ConfigError
 from moola.schema import TASKS, Task
 
-Balance = Literal["epoch", "ema", "gradshare", "gradnorm", "initial", "kendall", "manual", "raw"]
+Balance = Literal[
+    "epoch", "ema", "gradshare", "gradnorm", "initial", "kendall", "manual", "raw", "upgrad", "pcd"
+]  # fmt: skip
 BALANCES: tuple[Balance, ...] = typing.get_args(Balance)
-GRADIENT_BALANCES: tuple[Balance, ...] = ("gradshare", "gradnorm")
+JACOBIAN_BALANCES: tuple[Balance, ...] = ("upgrad", "pcd")
+"""Strategies of the optional extra ``jd``, which mix gradients and write them themselves."""
+JACOBIAN_PACKAGES = ("torchjd", "qpsolvers", "quadprog")
+JACOBIAN_INSTALL = 'pip install "torchjd[quadprog-projector]>=0.18,<0.19"'
+GRADIENT_BALANCES: tuple[Balance, ...] = ("gradshare", "gradnorm", *JACOBIAN_BALANCES)
 """Strategies that compare gradients at the encoder's output."""
 OnSilence = Literal["warn", "stop", "guard"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
@@ -150,6 +157,11 @@ class FinetuneConfig:
                 f"balance {self.balance} compares gradients on the encoder, which should be "
                 "trained. Found freeze_encoder; choose another balance."
             )
+        if self.balance in JACOBIAN_BALANCES and (self.guard or self.on_silence == "guard"):
+            raise ConfigError(
+                f"balance {self.balance} writes gradients itself and should have no guard. Found "
+                f"guard {self.guard}, on_silence {self.on_silence}."
+            )
         if self.data and self.release:
             raise ConfigError(
                 "A run should train on a label file or on a release. Found both: data "
@@ -210,6 +222,21 @@ class FinetuneConfig:
         """Path of the label file or the release's folder, if the run trains on one."""
         chosen = self.data or self.release
         return Path(chosen) if chosen else None
+
+
+def available_balances() -> tuple[Balance, ...]:
+    """Return the strategies whose packages are installed; nothing is imported to find out."""
+    if all(find_spec(name) for name in JACOBIAN_PACKAGES):
+        return BALANCES
+    return tuple(name for name in BALANCES if name not in JACOBIAN_BALANCES)
+
+
+def require_balance(name: str) -> None:
+    """Raise and say what to install if a strategy's packages are absent."""
+    if name in BALANCES and name not in available_balances():
+        raise ConfigError(
+            f"balance {name} needs TorchJD, which is not installed: {JACOBIAN_INSTALL}"
+        )
 
 
 def option_type(name: str) -> type:

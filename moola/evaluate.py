@@ -292,7 +292,7 @@ def _silence_line(history: Sequence[EpochRow]) -> Criterion:
     notes = [str(silence) for silence in now]
     recovered = {found.task for found in ever_silenced(history)} - silent
     notes += [f"{TASK_NAMES[task]} was silent for a while." for task in TASKS if task in recovered]
-    if not history[-1].get("grad_share"):
+    if not any(row.get("grad_share") for row in history):
         notes.append("Judged by loss share alone: gradient shares were not measured.")
     return SILENCED.line(
         value=float(len(silent)),

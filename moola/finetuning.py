@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from moola import __version__, collect, evaluate
 from moola.bars import BarStore
 from moola.carrying import carry
-from moola.config import FinetuneConfig, LabelChoice
+from moola.config import FinetuneConfig, LabelChoice, require_balance
 from moola.device import resolve_device
 from moola.examples import Examples
 from moola.exceptions import RunError
@@ -52,6 +52,7 @@ def prepare(
     Bad input raises before there is a folder: a refused file leaves nothing behind.
     """
     resolve_device(config.device)
+    require_balance(config.balance)
     if config.pretrained_encoder:
         JadeCompact(standardize=config.standardize).load_encoder(config.pretrained_encoder)
     examples = _first_examples(config, workspace, runs_dir)

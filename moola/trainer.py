@@ -154,12 +154,18 @@ class Trainer:
         state = self.state
         output = self.model(batch.features)
         losses = task_losses(output, batch, self.config.countdown)
-        context = StepContext(epoch=state.epoch + 1, step=state.step, hidden=output.hidden)
+        context = StepContext(
+            epoch=state.epoch + 1,
+            step=state.step,
+            hidden=output.hidden,
+            shared=tuple(self.model.encoder.parameters()),
+        )
+        self.optimizer.zero_grad()  # before the balancer, which may write gradients
         decision = self.balancer.step(losses, context)
         state.tally.add(losses, counted_entries(batch), decision.weights)
 
-        self.optimizer.zero_grad()
-        decision.loss.backward()
+        if decision.loss is not None:
+            decision.loss.backward()
         # The log-sigmas are left out: they have a learning rate, bounds and a size of their own.
         trained = [p for p in self.model.parameters() if p is not self.model.log_sigma]
         nn.utils.clip_grad_norm_(trained, self.config.clip_norm)

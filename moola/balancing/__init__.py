@@ -10,7 +10,9 @@ gradnorm  learned: equal training rates, no priorities (for comparison)
 initial   target share / loss before the first step
 kendall   learned: a log-sigma per task, bounded by projection
 manual    given
+pcd       none: follows the pointers' gradient, others get a tenth (extra ``jd``)
 raw       target share
+upgrad    none: mixes gradients so that no task is pushed back (extra ``jd``)
 ========= ===================================================================
 
 A balancer sees one loss per task and returns one loss to go backward from, together with the
@@ -33,12 +35,15 @@ from moola.balancing.guard import Guard
 from moola.balancing.initial import Initial
 from moola.balancing.kendall import Kendall
 from moola.balancing.manual import Manual
+from moola.balancing.pcd import PCD
 from moola.balancing.raw import Raw
+from moola.balancing.upgrad import UPGrad
 from moola.config import FinetuneConfig
 from moola.exceptions import ConfigError
 from moola.schema import TARGET_SHARES, TASKS, Task
 
 __all__ = [
+    "PCD",
     "Balancer",
     "Decision",
     "Ema",
@@ -51,6 +56,7 @@ __all__ = [
     "Manual",
     "Raw",
     "StepContext",
+    "UPGrad",
     "WeightedTask",
     "make_balancer",
     "weighted_tasks",
@@ -105,6 +111,10 @@ def _make_strategy(
         case "manual":
             given = dict(zip(TASKS, config.weights, strict=True))
             return Manual(tasks, {task: given[task] for task in config.tasks})
+        case "pcd":
+            return PCD(tasks)
         case "raw":
             return Raw(tasks)
+        case "upgrad":
+            return UPGrad(tasks)
     raise ConfigError(f"balance should name a strategy. Found {config.balance!r}.")

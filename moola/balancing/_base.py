@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from moola.schema import Task
 from moola.shares import TaskGradients
 
-Needs = Literal["losses", "feature_grads"]
-"""What a strategy looks at in a step: loss values, or gradients at the LSTM's output as well."""
+Needs = Literal["losses", "feature_grads", "full_jacobian"]
+"""What a strategy looks at in a step: loss values, gradients at the LSTM's output as well, or every
+task's gradient on the encoder, which it then writes itself."""
 
 SMALLEST_SCALE = 1e-7
 """Below it labels count as constant: one span in 100 that is a bar longer already makes 2.8e-7."""
@@ -45,13 +46,14 @@ class StepContext:
     epoch: int  # running epoch, from 1
     step: int  # steps done in the run
     hidden: Tensor  # (B, T, 192) LSTM output, for strategies that compare gradients there
+    shared: tuple[nn.Parameter, ...] = ()  # of the encoder, for strategies that write gradients
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The loss to go backward from, and each task's weight in it."""
+    """The loss to go backward from, or None if all gradients are written; each task's weight."""
 
-    loss: Tensor
+    loss: Tensor | None
     weights: dict[Task, float]
 
 

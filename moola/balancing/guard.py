@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from moola.balancing._base import Balancer, Decision, StepContext
+from moola.exceptions import ConfigError
 from moola.schema import Task
 from moola.shares import TaskGradients
 
@@ -58,6 +59,8 @@ class Guard(Balancer):
         decision = self.inner.step(losses, context)
         weights = decision.weights
         loss = decision.loss
+        if loss is None:
+            raise ConfigError("A guard should stand around a strategy with a loss. Found none.")
         for name, boost in self.boosts.items():
             if boost > 1:
                 loss = loss + (boost - 1) * weights[name] * losses[name]

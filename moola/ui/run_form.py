@@ -9,7 +9,13 @@ from typing import Any
 
 import streamlit as st
 
-from moola.config import FinetuneConfig, option_type
+from moola.config import (
+    BALANCES,
+    JACOBIAN_INSTALL,
+    FinetuneConfig,
+    available_balances,
+    option_type,
+)
 from moola.exceptions import DeviceError
 from moola.runs import list_runs
 from moola.schema import TASK_NAMES, TASKS
@@ -52,6 +58,10 @@ BALANCE_HELP = {
     "learns faster than the others.",
     "kendall": "Every task learns its own uncertainty; it needs many steps and knows no targets.",
     "manual": "The four weights below, the same in every epoch.",
+    "upgrad": "Mixes the tasks' gradients so that none is pushed back (TorchJD, optional). "
+    "Every step costs a backward pass a task.",
+    "pcd": "Follows the pointers' gradient, grants every other task a tenth (TorchJD, optional). "
+    "Every step costs a backward pass a task.",
     "raw": "Weights 0.7/0.1/0.1/0.1 on the losses as they are; the largest loss takes the most.",
 }
 
@@ -146,7 +156,7 @@ def _widget(name: str, workspace: Workspace) -> None:
     st.session_state.setdefault(shared["key"], default)  # a preset may have set it already
     kind = option_type(name)
     if choices := FinetuneConfig.choices().get(name):
-        st.selectbox(options=choices, **shared)
+        st.selectbox(options=choices, format_func=_choice, **shared)
     elif kind is bool:
         st.toggle(**shared)
     elif kind is int:
@@ -154,6 +164,12 @@ def _widget(name: str, workspace: Workspace) -> None:
     else:
         st.number_input(min_value=0.0, step=default / 2, format="%.4g", **shared)
     return None
+
+
+def _choice(value: str) -> str:
+    """Return a choice, with what to install where its packages are absent."""
+    is_absent = value in BALANCES and value not in available_balances()
+    return f"{value} (absent: {JACOBIAN_INSTALL})" if is_absent else value
 
 
 def _shared(name: str) -> dict[str, Any]:
