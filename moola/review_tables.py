@@ -111,7 +111,7 @@ SORTS: dict[str, Sort] = {
         _share,
     ),
     "confidence": Sort("Confidence, least first", lambda r: r.error.confidence, _share, True),
-    "entropy": Sort("Doubt about the edges", lambda r: r.edge_entropy, lambda v: f"{v:.2f} nats"),
+    "entropy": Sort("Doubt about the edges", lambda r: r.edge_entropy, lambda v: f"{v:.2f} of 1"),
     "none": Sort("P(no span)", lambda r: r.p_no_span, _share),
     "spread": Sort("Three starts apart", lambda r: r.start_spread, _bars),
 }

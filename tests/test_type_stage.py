@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from moola import evaluate, predict
 from moola.augment import mirror_prices
+from moola.diagnostics import curves_by_window
 from moola.examples import NO_SPAN, Examples
 from moola.exceptions import RunError
+from moola.review_tables import STARTS, readings
 from moola.runs import RunFolder
 from moola.schema import SPAN_TYPES
 from moola.train import finetune
@@ -211,6 +213,22 @@ def test_predictions_hold_the_types_at_the_predicted_spans(run: RunFolder) -> No
 def test_the_success_table_says_who_named_the_types(run: RunFolder) -> None:
     lines = {line.key: line for line in evaluate.evaluate_run(run)}
     assert "the network's own head: " in lines["type_f1_macro"].note
+
+
+def test_an_older_table_is_read_by_review_and_desk_as_before(run: RunFolder) -> None:
+    table = run.predictions()
+    assert table is not None
+    new = [*STAGE_COLUMNS, "start_prob", "end_prob", "edge_entropy", *STARTS.values()]
+    older, examples = table.drop(columns=new), run.examples()
+    now, before = ({r.window_uid: r for r in readings(examples, t)} for t in (table, older))
+    assert list(curves_by_window(older)) == list(curves_by_window(table))
+    first = older.drop_duplicates("window_uid").set_index("window_uid")
+    for uid, reading in before.items():
+        assert reading.iou == pytest.approx(now[uid].iou, nan_ok=True)
+        assert (reading.start_off, reading.end_off) == (now[uid].start_off, now[uid].end_off)
+        head = first.loc[uid, [f"prob_{name}" for name in SPAN_TYPES]].to_numpy(float).argmax()
+        assert reading.error.predicted_type == SPAN_TYPES[head]
+    assert evaluate.align_predictions(older, examples).type_id.shape == (len(examples),)
 
 
 def test_applying_a_stage_needs_no_scikit_learn(run: RunFolder) -> None:
