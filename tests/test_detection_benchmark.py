@@ -128,16 +128,17 @@ def test_other_options_are_kept_under_another_name() -> None:
 
 
 def test_means_and_differences_by_hand() -> None:
-    found = Mean.of([0.6, 0.7])
-    assert found.value == pytest.approx(0.65)
-    assert found.half == pytest.approx(12.706 * 0.0707107 / np.sqrt(2), rel=1e-3)
+    found = Mean.of([0.6, 0.7, 0.8])
+    assert found.value == pytest.approx(0.7)
+    assert found.half == pytest.approx(4.3027 * 0.1 / np.sqrt(3), rel=1e-3)
+    assert str(Mean.of([0.6, 0.7])) == "0.650", "two seeds have no interval worth printing"
     rows = [
         {"model": model, "seed": seed, "start_at_3": value}
-        for model, values in {"a": (0.5, 0.9, 0.4), "b": (0.4, 0.8)}.items()
+        for model, values in {"a": (0.5, 0.9, 0.4, 0.2), "b": (0.4, 0.8, 0.3)}.items()
         for seed, value in enumerate(values)
     ]
     gap = difference(pd.DataFrame(rows), {"model": "a"}, {"model": "b"}, "start_at_3")
-    assert gap.value == pytest.approx(0.1), "seed 2 has no partner"
+    assert gap.value == pytest.approx(0.1), "seed 3 has no partner"
     assert gap.half == pytest.approx(0, abs=1e-9)
 
 
@@ -152,3 +153,5 @@ def test_a_goal_needs_its_lower_bound_too() -> None:
 
     assert verdict([0.65, 0.66, 0.64]) == "met"
     assert verdict([0.55, 0.80, 0.60]) == "missed"
+    assert verdict([0.65]) == "reached, too few seeds for an interval"
+    assert verdict([0.55]) == "missed"

@@ -40,9 +40,8 @@ class Goal:
     def verdict(self, found: Mean) -> str:
         """Return whether the mean, and the interval where one is asked for, reach the limit."""
         met = found.value <= self.limit if self.at_most else found.value >= self.limit
-        if self.lower_bound is not None:
-            met = met and found.value - found.half > self.lower_bound
-        return "met" if met else "missed"
+        least = self.lower_bound
+        return _verdict(met, None if least is None else least - (found.value - found.half))
 
 
 GOALS = (
@@ -74,6 +73,13 @@ GOALS = (
 MARGINS = (("the best rule", RULES, 0.12), ("boosting on starts", ("boosting, start",), 0.02))
 
 
+def _verdict(met: bool, lacking: float | None) -> str:
+    """Return the verdict on a mean, and on what its interval lacks (NaN with too few seeds)."""
+    if met and lacking is not None and np.isnan(lacking):
+        return "reached, too few seeds for an interval"
+    return "met" if met and (lacking is None or lacking < 0) else "missed"
+
+
 def goal_rows(table: pd.DataFrame) -> Iterator[tuple[str, str, str, str]]:
     """Yield what was to be reached, the limit, what was measured, and the verdict."""
     for goal in GOALS:
@@ -87,6 +93,5 @@ def goal_rows(table: pd.DataFrame) -> Iterator[tuple[str, str, str, str]]:
         ]
         least = min(margins, key=lambda margin: margin.value)
         if not np.isnan(least.value):
-            met = least.value >= limit and least.value - least.half > 0
-            verdict = "met" if met else "missed"
+            verdict = _verdict(least.value >= limit, least.half - least.value)
             yield f"margin over {name}, interval above 0", f"≥ {limit:g}", str(least), verdict

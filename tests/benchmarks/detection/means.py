@@ -14,7 +14,7 @@ Which = Mapping[str, str]
 
 
 class Mean(NamedTuple):
-    """A mean over seeds with half its 95 % interval (Student's t), NaN for one seed."""
+    """A mean over seeds with half its 95 % interval (Student's t), NaN for fewer than three."""
 
     value: float
     half: float
@@ -23,7 +23,7 @@ class Mean(NamedTuple):
     def of(cls, values: Sequence[float]) -> Mean:
         """Average `values`, one a seed."""
         n = len(values)
-        if n < 2:
+        if n < 3:
             return cls(float(np.mean(values)) if n else float("nan"), float("nan"))
         half = stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / np.sqrt(n)
         return cls(float(np.mean(values)), float(half))
