@@ -36,6 +36,7 @@ from moola.store import Judgement
 
 Floats = NDArray[np.float64]
 OOF_FILE = "oof.parquet"
+REPEAT = "repeat"
 SENT_FILE = "audit.json"
 LEAST = 1e-9
 """Below this a posterior says nothing but "never"."""
@@ -85,12 +86,12 @@ def rank(
     table
         The predictions that reasons are worded by; rows of training windows are left out.
     every
-        The same of several seeds, told apart by ``seed``: the posterior is their mean.
+        The same of several repeats, told apart by ``repeat``: the posterior is their mean.
     """
     held_out = table.loc[table["split"] == "val"]
     if held_out.empty:
         return []
-    posterior, n_seeds = _posterior(examples, held_out if every is None else every)
+    posterior, n_repeats = _posterior(examples, held_out if every is None else every)
     shape = _shapes(examples)
     odd = float(np.quantile(list(shape.values()) or [0.0], ODD_SHARE))
     found = []
@@ -101,7 +102,7 @@ def rank(
         reasons = [
             *_model_words(error, reading.p_no_span),
             *(["its bars look unlike the other labels"] if error.is_labelled and own < odd else []),
-            *([f"mean of {n_seeds} seeds"] if n_seeds > 1 else []),
+            *([f"mean of {n_repeats} models"] if n_repeats > 1 else []),
             *_people_words(uid, people),
         ]
         score = -float(np.log(max(chance, LEAST))) - own
@@ -123,8 +124,8 @@ def _shapes(examples: Examples) -> dict[tuple[str, int], float]:
 
 
 def _posterior(examples: Examples, table: pd.DataFrame) -> tuple[dict[tuple[str, int], float], int]:
-    """Return the posterior of every label, by window and first bar; the mean over seeds."""
-    parts = [table] if "seed" not in table else [part for _, part in table.groupby("seed")]
+    """Return the posterior of every label, by window and first bar; the mean over repeats."""
+    parts = [table] if REPEAT not in table else [part for _, part in table.groupby(REPEAT)]
     labels = {
         (str(uid), int(start)): int(end)
         for uid, start, end in zip(examples.window_uid, examples.start, examples.end, strict=True)

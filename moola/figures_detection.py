@@ -105,7 +105,9 @@ def hits_by(buckets: Sequence[Bucket], *, title: str, overall: float | None) -> 
         figure.add_hline(overall, line={"color": MUTED, "dash": "dash", "width": 1})
     figure.update_yaxes(range=[0, 1.02], title_text="hits", tickformat=".0%", nticks=6)
     figure = finished(figure, title, height=300)
-    return figure.update_layout(title_subtitle_text="Dashed: all windows. Hollow: too few to tell")
+    return figure.update_layout(
+        title_subtitle_text="Dashed: all windows. Hollow: too few groups for an interval"
+    )
 
 
 def _points(

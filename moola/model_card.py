@@ -39,6 +39,7 @@ SEES_THE_FUTURE = (
     "It reads the whole window in both directions: what it says of a bar was decided with the bars "
     "after it in view (a BiLSTM is **not a live signal**)."
 )
+AS_OF = "What it would say with the bars after t hidden was not measured for this card."
 LIMITS = (
     "A span's ends are inclusive; its type is the state before it, not its direction.",
     "It was trained on windows that a person looked at. Windows drawn in another way, such as "
@@ -82,7 +83,7 @@ def card(run: RunFolder, store: LabelStore, bar_store: BarStore) -> list[Block]:
         Heading("Ceiling: what people agree on"),
         *_ceiling(examples, store, bar_store),
         Heading("Limits"),
-        Points([SEES_THE_FUTURE, *_as_of(run), *LIMITS]),
+        Points([SEES_THE_FUTURE, AS_OF, *LIMITS]),
     ]
 
 
@@ -266,8 +267,3 @@ def _ceiling(examples: Examples, store: LabelStore, bar_store: BarStore) -> list
 
 def _interval(item: agreement.Estimate) -> str:
     return f"{item.low:.2f} – {item.high:.2f}" if item.has_interval else "–"
-
-
-def _as_of(run: RunFolder) -> list[str]:
-    """Return what hiding the future costs, where it was measured."""
-    return ["With the bars after t hidden it was not measured (`moola as-of`)."]

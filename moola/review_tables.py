@@ -142,7 +142,8 @@ def readings(examples: Examples, predictions: pd.DataFrame) -> list[Reading]:
 def _reading(error: WindowError, group: int, values: Mapping[str, float]) -> Reading:
     label, found = (error.start, error.end), (error.predicted_start, error.predicted_end)
     both = NO_SPAN not in (label[0], found[0])
-    starts = {name: float(values[name]) for name in STARTS if math.isfinite(values[name])}
+    # A head that sees no span names no start.
+    starts = {name: float(values[name]) for name in STARTS if values[name] >= 0}
     return Reading(
         error=error,
         group=group,

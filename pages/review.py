@@ -22,7 +22,7 @@ components.heading(
     "Review", "What did a run get right, window by window and bar by bar?", workspace
 )
 
-found = results.reviewable(run_parts.runs())
+found = results.reviewable(workspace)
 if not found:
     st.info("No run has finished yet, so there is nothing to review.", icon=":material/fact_check:")
     st.page_link("pages/finetune.py", label="Open Fine-tune", icon=":material/arrow_forward:")

@@ -131,15 +131,15 @@ def test_a_window_labelled_empty_is_doubted_by_the_probability_that_it_is(truth:
     assert item.reason.startswith("labelled empty, model sees")
 
 
-def test_the_posterior_is_the_mean_over_seeds(truth: Examples) -> None:
+def test_the_posterior_is_the_mean_over_repeats(truth: Examples) -> None:
     table = guesses(truth, n_wrong=0)
-    sure = table.assign(start_prob=1.0, end_prob=1.0, seed=0)
-    never = table.assign(start_prob=0.0, end_prob=0.0, seed=1)
+    sure = table.assign(start_prob=1.0, end_prob=1.0, repeat=0)
+    never = table.assign(start_prob=0.0, end_prob=0.0, repeat=1)
     one = audit.rank(truth, table, sure)
     both = audit.rank(truth, table, pd.concat([sure, never]))
     by_uid = {item.window_uid: item.posterior for item in one}
     assert all(item.posterior == pytest.approx(by_uid[item.window_uid] / 2) for item in both)
-    assert "mean of 2 seeds" in both[0].reason
+    assert "mean of 2 models" in both[0].reason
 
 
 def test_windows_that_the_run_trained_on_are_no_suspects(truth: Examples) -> None:

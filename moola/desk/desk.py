@@ -188,7 +188,7 @@ class Desk:
         if query.run is not None:
             run = open_run(query.run, self.workspace.runs_dir)
             return audit.read_sent(run.path)
-        sent = (audit.read_sent(run.path) for run in list_runs(self.workspace.runs_dir))
+        sent = (audit.read_sent(run.path) for run in list_runs(self.workspace.runs_dir, kinds=None))
         return next(filter(None, sent), None)
 
     def _ranks_of(self, board: Board, display: Display) -> dict[str, int]:

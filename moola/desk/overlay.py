@@ -17,6 +17,8 @@ from moola.runs import RunFolder, list_runs
 from moola.schema import WINDOW_LENGTH
 
 PREDICTIONS = "predictions.parquet"
+RUN_KINDS = ("finetune", "crossval")
+"""Kinds of runs that say something about labelled windows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +71,7 @@ def _run_result(folder: Path, written_ns: int) -> RunResult | None:
 
 def result_of(runs_dir: Path, run_id: str | None) -> RunResult | None:
     """Return what a run predicted; without an id, the newest run that can be read."""
-    runs = list_runs(runs_dir)
+    runs = list_runs(runs_dir, kinds=RUN_KINDS)
     if run_id is None:
         return next(filter(None, map(_readable, runs)), None)
     for run in runs:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from moola import audit, coverage, diagnostics, market_hours
 from moola.desk import MODES, QUEUE_MODES, QueueMode
+from moola.desk.overlay import PREDICTIONS, RUN_KINDS
 from moola.exceptions import MoolaError
 from moola.runs import list_runs
 from moola.schema import REVIEW_STATES, SPAN_TYPES
@@ -72,7 +73,11 @@ def choose_queue(workspace: Workspace, annotator: str) -> dict[str, str]:
 
     At first it is what is left to decide, or everything where nothing is.
     """
-    runs = [run for run in list_runs(workspace.runs_dir) if (run.path / PREDICTIONS).exists()]
+    runs = [
+        run
+        for run in list_runs(workspace.runs_dir, kinds=RUN_KINDS)
+        if (run.path / PREDICTIONS).exists()
+    ]
     audited = [run for run in runs if (run.path / audit.SENT_FILE).exists()]
     of_runs = {"run": runs, "audit": audited, "audit-blind": audited}
     modes: list[QueueMode] = [mode for mode in QUEUE_MODES if of_runs.get(mode, True)]
@@ -105,9 +110,6 @@ def choose_queue(workspace: Workspace, annotator: str) -> dict[str, str]:
         persist_state="session",
     )
     return {"mode": mode, "run": run_id}
-
-
-PREDICTIONS = "predictions.parquet"
 
 
 def choose_filters(store: LabelStore) -> dict[str, str]:

@@ -174,7 +174,7 @@ def _versions(workspace: Workspace, run: RunFolder, result: RunResult) -> None:
     now = label_versions.labels_of_views(cache.standing_views(workspace.store_url))
     before = label_versions.labels_of(result.examples)
     st.caption(str(label_versions.changes(before, now)))
-    later = [r for r in results.reviewable(run_parts.runs()) if r.id != run.id]
+    later = [r for r in results.reviewable(workspace) if r.id != run.id]
     by_id = {other.id: other for other in later}
     chosen = st.selectbox(
         "Difference to a run on other labels, on the windows whose labels did not change",

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import streamlit as st
 
 from moola.desk import name_of
-from moola.desk.overlay import PREDICTIONS, RunResult, run_result
+from moola.desk.overlay import PREDICTIONS, RUN_KINDS, RunResult, run_result
 from moola.exceptions import MoolaError, RunError
 from moola.review_tables import Reading
-from moola.runs import RunFolder
+from moola.runs import RunFolder, list_runs
 from moola.ui import cache, run_parts
 from moola.workspace import Workspace
 
@@ -22,8 +22,9 @@ MOST_OTHERS = 3
 SPLITS = {"held-out": "val", "training": "train", "all": None}
 
 
-def reviewable(runs: Sequence[RunFolder]) -> list[RunFolder]:
-    """Return the runs that have predictions."""
+def reviewable(workspace: Workspace) -> list[RunFolder]:
+    """Return the runs that have predictions, cross-validations among them, newest first."""
+    runs = list_runs(workspace.runs_dir, kinds=RUN_KINDS)
     return [run for run in runs if (run.path / PREDICTIONS).exists()]
 
 

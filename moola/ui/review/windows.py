@@ -135,7 +135,7 @@ def disagreement_link(run: RunFolder, result: RunResult) -> None:
     if n_windows := len(result.disagreements()):
         st.page_link(
             "pages/windows.py",
-            label=f"Label {components.counted(n_windows, 'window')} it reads otherwise",
+            label=f"{components.counted(n_windows, 'window')} it reads otherwise",
             icon=":material/arrow_forward:",
             query_params={"mode": "run", "run": run.id},
         )
