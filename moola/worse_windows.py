@@ -3,28 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from moola.schema import TASK_NAMES
-
-
-class Losses(Protocol):
-    """What every window lost on every task, epoch by epoch (`moola.window_losses`)."""
-
-    @property
-    def epoch(self) -> NDArray[np.int64]: ...  # noqa: D102 (E,)
-    @property
-    def window_uid(self) -> NDArray[np.str_]: ...  # noqa: D102 (N,)
-    @property
-    def is_val(self) -> NDArray[np.bool_]: ...  # noqa: D102 (N,)
-    @property
-    def task(self) -> NDArray[np.str_]: ...  # noqa: D102 (K,)
-    @property
-    def loss(self) -> NDArray[Any]: ...  # noqa: D102 (E, N, K)
+from moola.schema import TASK_NAMES, TASKS, Task
+from moola.window_losses import WindowLosses
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +20,12 @@ class Step:
     after: int
 
 
-def step_to(losses: Losses, epoch: int) -> Step | None:
+def tasks_of(losses: WindowLosses) -> list[Task]:
+    """Return the tasks that the run trains, in their fixed order."""
+    return [task for task in TASKS if task in losses.task]
+
+
+def step_to(losses: WindowLosses, epoch: int) -> Step | None:
     """Return the recorded epoch nearest to `epoch` and the one recorded before it.
 
     The first recorded epoch has none before it; None of fewer than two.
@@ -47,13 +37,15 @@ def step_to(losses: Losses, epoch: int) -> Step | None:
     return Step(int(recorded[at - 1]), int(recorded[at]))
 
 
-def worse_windows(losses: Losses, step: Step) -> pd.DataFrame:
+def worse_windows(
+    losses: WindowLosses, step: Step, *, task: str | None = None, held_out_only: bool = False
+) -> pd.DataFrame:
     """Return a row a window with its losses before and after, and how much worse it got.
 
     Columns are ``window_uid``, ``split``, ``change``, and per task ``<task>`` and
     ``<task>_before``. The change of a window is that of its tasks, each as a multiple of the mean
     loss of that task over all windows before: a loss of 0.01 beside others of 1 counts as much. A
-    window with two spans counts by the worse.
+    window with two spans counts by the worse. The worst stand first, by `task` or by all of them.
     """
     place = {int(epoch): at for at, epoch in enumerate(losses.epoch)}
     before = losses.loss[place[step.before]].astype(np.float64)
@@ -65,18 +57,21 @@ def worse_windows(losses: Losses, step: Step) -> pd.DataFrame:
         "split": np.where(losses.is_val, "held out", "training"),
         "change": np.nanmean(np.where(np.isnan(change).all(axis=1)[:, None], 0.0, change), axis=1),
     }
-    for k, task in enumerate(losses.task.tolist()):
-        table |= {task: after[:, k], f"{task}_before": before[:, k], f"{task}_change": change[:, k]}
-    ordered = pd.DataFrame(table).sort_values(by="change", ascending=False, kind="stable")
+    for k, name in enumerate(losses.task.tolist()):
+        table |= {name: after[:, k], f"{name}_before": before[:, k], f"{name}_change": change[:, k]}
+    found = pd.DataFrame(table)
+    if held_out_only:
+        found = found.loc[losses.is_val]
+    by = f"{task}_change" if task else "change"
+    ordered = found.sort_values(by=[by], ascending=False, kind="stable")
     return ordered.drop_duplicates(subset="window_uid").reset_index(drop=True)
 
 
-def sentence(losses: Losses, step: Step) -> str:
+def sentence(losses: WindowLosses, step: Step) -> str:
     """Return per task how many held-out windows got worse, and by how much the mean moved."""
-    table = worse_windows(losses, step)
-    held_out = table[table["split"] == "held out"]
+    held_out = worse_windows(losses, step, held_out_only=True)
     parts = []
-    for task in losses.task.tolist():
+    for task in tasks_of(losses):
         change = np.asarray(held_out[f"{task}_change"], float)
         known = change[~np.isnan(change)]
         if len(known):

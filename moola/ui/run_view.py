@@ -11,6 +11,7 @@ from moola.ui import (
     components,
     live,
     run_charts,
+    run_closer,
     run_controls,
     run_parts,
     run_restart,
@@ -55,6 +56,7 @@ def _draw(run: RunFolder, now: News) -> None:
     if history.n_rows:
         run_verdicts.draw(run, judged)
     run_charts.draw(run, history, judged, epochs=epochs_of(book, run, status))
+    run_closer.draw(run)
     with st.expander("Log", expanded=status.state in ("failed", "crashed")):
         st.code(run.log_tail(20) or "The process has printed nothing yet.", language=None)
 

@@ -1,0 +1,158 @@
+"""A training from its start to its cure, and what survives kill -9, in a real browser."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from moola import launching
+from moola.bars import BarStore
+from moola.config import FinetuneConfig
+from moola.runs import RunFolder, list_runs
+from moola.sample import write_sample
+from moola.store import LabelStore
+from moola.workspace import Workspace
+from tests.browser.app_server import App, running_app
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+TRAINING_TIMEOUT_MS = 180_000
+LONG = FinetuneConfig(device="cpu", epochs=400, balance="raw")
+"""More epochs than any of these tests waits for."""
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> Workspace:
+    workspace = Workspace(tmp_path / "workspace")
+    store = LabelStore.open(workspace.store_url)
+    write_sample(workspace, store, BarStore(workspace.bars_dir))
+    store.close()
+    return workspace
+
+
+@pytest.fixture
+def app(sample: Workspace, tmp_path: Path) -> Iterator[App]:
+    with running_app(sample, tmp_path / "server.log") as app:
+        yield app
+
+
+def state_chip(page: Page, state: str) -> Locator:
+    return page.get_by_text(state, exact=True).first
+
+
+def wait_for_epoch(run: RunFolder, epoch: int) -> None:
+    deadline = time.monotonic() + TRAINING_TIMEOUT_MS / 1000
+    while len(run.history()) < epoch:
+        assert time.monotonic() < deadline, run.log_tail()
+        time.sleep(0.1)
+
+
+def click_cure(page: Page) -> None:
+    page.get_by_role("button", name="Restart…").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Loss balance").click()
+    page.get_by_role("option", name="ema", exact=True).click()
+    epochs = dialog.get_by_role("spinbutton", name="Epochs")
+    epochs.fill("9")
+    epochs.press("Enter")
+    dialog.get_by_role("button", name="Start").click()
+
+
+def test_start_watch_stop_resume_and_restart_with_another_strategy(app: App, page: Page) -> None:
+    page.goto(f"{app.url}/finetune")
+    epochs = page.get_by_role("spinbutton", name="Epochs")
+    epochs.fill("400")
+    epochs.press("Enter")
+    start = page.get_by_role("button", name="Start fine-tuning")
+    expect(start).to_be_enabled(timeout=60_000)
+    start.click()
+    expect(page.get_by_text(re.compile("Started")).first).to_be_visible()
+    (run,) = list_runs(app.workspace.runs_dir)
+
+    # The page follows by itself: the line of progress, then a bar for every epoch.
+    page.goto(f"{app.url}/loss_shares")
+    expect(page.get_by_test_id("live")).to_contain_text("of 400", timeout=TRAINING_TIMEOUT_MS)
+    page.wait_for_function(
+        "(document.querySelector('.js-plotly-plot')?.data?.[0]?.x?.length ?? 0) >= 3",
+        timeout=TRAINING_TIMEOUT_MS,
+    )
+
+    page.get_by_role("button", name="Stop", exact=True).first.click()
+    expect(state_chip(page, "stopped")).to_be_visible(timeout=60_000)
+    n_stopped = len(run.history())
+    page.get_by_role("button", name="Resume").first.click()
+    expect(state_chip(page, "running")).to_be_visible(timeout=60_000)
+    wait_for_epoch(run, n_stopped + 1)
+    assert [row["epoch"] for row in run.history()] == list(range(1, len(run.history()) + 1))
+
+    # Restarted under another strategy: the live run is stopped, the new one takes its turn.
+    click_cure(page)
+    expect(page.get_by_text(re.compile("Started")).first).to_be_visible(timeout=60_000)
+    expect(state_chip(page, "finished")).to_be_visible(timeout=TRAINING_TIMEOUT_MS)
+    newest = list_runs(app.workspace.runs_dir)[0]
+    assert newest.id != run.id
+    assert run.status().state == "stopped"
+    assert newest.config().restart_from == f"{run.id}@{restarted_epoch(newest)}"
+    assert [row["epoch"] for row in newest.history()] == list(range(1, 10))
+    words = "document.querySelector('.js-plotly-plot').layout.annotations.map(a => a.text).join()"
+    assert "restart: epoch → ema" in page.evaluate(words)
+
+
+def restarted_epoch(run: RunFolder) -> int:
+    return next(row["restart"]["from_epoch"] for row in run.history() if row.get("restart"))
+
+
+def test_a_killed_trainer_is_shown_as_crashed_with_its_reason(app: App, page: Page) -> None:
+    run = launching.start_run(app.workspace, LONG)
+    page.goto(f"{app.url}/loss_shares?run={run.id}")
+    expect(state_chip(page, "running")).to_be_visible(timeout=TRAINING_TIMEOUT_MS)
+    pid = run.status().pid
+    assert pid
+    os.kill(pid, signal.SIGKILL)
+    expect(state_chip(page, "crashed")).to_be_visible(timeout=5_000)
+    expect(page.get_by_text("SIGKILL").first).to_be_visible(timeout=1_000)
+    expect(page.get_by_role("button", name="Resume").first).to_be_visible()
+
+
+def test_a_run_goes_on_when_the_server_is_killed_and_is_live_after_its_restart(
+    sample: Workspace, page: Page, tmp_path: Path
+) -> None:
+    with running_app(sample, tmp_path / "first.log") as first:
+        run = launching.start_run(sample, LONG)
+        page.goto(f"{first.url}/loss_shares?run={run.id}")
+        expect(state_chip(page, "running")).to_be_visible(timeout=TRAINING_TIMEOUT_MS)
+        first.kill()
+        n_before = len(run.history())
+        wait_for_epoch(run, n_before + 1)
+        with running_app(sample, tmp_path / "second.log", port=first.port):
+            page.goto(f"{first.url}/loss_shares?run={run.id}")
+            expect(state_chip(page, "running")).to_be_visible(timeout=30_000)
+            # What was asked for from the first server works on the second.
+            page.get_by_role("button", name="Kill").click()
+            expect(state_chip(page, "stopped")).to_be_visible(timeout=20_000)
+            expect(page.get_by_text("Killed before it could save").first).to_be_visible()
+
+
+def test_two_tabs_show_the_same_run_and_one_deletes_it(
+    app: App, page: Page, browser: Browser
+) -> None:
+    run = launching.start_run(app.workspace, FinetuneConfig(device="cpu", epochs=2))
+    other = browser.new_page()
+    for tab in (page, other):
+        tab.goto(f"{app.url}/loss_shares?run={run.id}")
+    for tab in (page, other):
+        expect(state_chip(tab, "finished")).to_be_visible(timeout=TRAINING_TIMEOUT_MS)
+    page.get_by_test_id("stPopover").first.click()
+    page.get_by_role("button", name="Delete…").click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    for tab in (page, other):
+        expect(tab.get_by_text("No run yet")).to_be_visible(timeout=20_000)
+    assert (app.workspace.runs_dir / ".trash" / run.id).is_dir()
+    other.close()
