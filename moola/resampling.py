@@ -33,6 +33,13 @@ class Interval:
         return self.low > 0 or self.high < 0
 
 
+def over_windows(score: Score) -> Interval:
+    """Return a score with its interval over groups of windows; without one if they are too few."""
+    if _n_groups(score) < LEAST_GROUPS:
+        return Interval(score.value, np.nan, np.nan)
+    return Interval(score.value, *score.interval())
+
+
 def paired(before: Score, after: Score) -> Score:
     """Return ``after - before`` as one score, both on the same windows in the same order.
 

@@ -17,7 +17,7 @@ from moola.evaluate import SCORED_GOALS, align_predictions
 from moola.examples import Examples
 from moola.exceptions import RunError
 from moola.metrics import Predicted, Score, score
-from moola.resampling import LEAST_GROUPS, Interval, paired, unpaired
+from moola.resampling import LEAST_GROUPS, Interval, over_windows, paired, unpaired
 from moola.runs import RunFolder
 
 DATA_OPTIONS = ("data", "release", "labels", "val_fraction", "split", "purge_bars", "embargo")
@@ -155,7 +155,7 @@ def _compared(run_id: str, found: HeldOut, base: HeldOut | None) -> Compared:
     return Compared(
         run_id=run_id,
         n_windows=len(found.labelled),
-        scores={key: Interval(s.value, *s.interval()) for key, s in scores.items()},
+        scores={key: over_windows(score) for key, score in scores.items()},
         differences=differences,
         basis=basis,
     )
@@ -174,7 +174,7 @@ def difference(base: HeldOut, found: HeldOut) -> tuple[dict[str, Interval], str]
     pairs, other = _scored(before.scores()), _scored(after.scores())
     scores = {key: paired(pairs[key], other[key]) for key in pairs if key in other}
     return (
-        {key: Interval(score.value, *score.interval()) for key, score in scores.items()},
+        {key: over_windows(score) for key, score in scores.items()},
         _basis(base, found, common),
     )
 

@@ -22,7 +22,7 @@ from moola.advice import Badge
 from moola.criteria import CENTER, COUNTDOWN, F1, HIT, PTR_SHARE, Goal
 from moola.judging import judge_run
 from moola.metrics import Score
-from moola.resampling import Interval, over_seeds, paired
+from moola.resampling import LEAST_GROUPS, Interval, over_seeds, paired
 from moola.run_comparing import held_out
 from moola.runs import RunFolder
 from moola.schema import TASK_NAMES, TASKS, Task
@@ -211,20 +211,32 @@ def _gain_text(row: Mapping[Any, Any]) -> str:
     return points if math.isnan(low) else f"{points} [{100 * low:+.0f}, {100 * high:+.0f}]"
 
 
+def note_on(table: pd.DataFrame) -> str:
+    """Return why scores stand without intervals, or nothing."""
+    if table.empty or not bool(table[f"{HIT.key}_low"].isna().to_numpy().any()):
+        return ""
+    return (
+        f"Without interval: fewer than {LEAST_GROUPS} groups of held-out windows that share no bar."
+    )
+
+
 def as_markdown(table: pd.DataFrame) -> str:
     """Return the table in Markdown."""
     lines = [HEAD, tuple("---" for _ in HEAD), *shown_rows(table)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+    note = note_on(table)
+    text = "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+    return f"{text}\n{note}\n" if note else text
 
 
 def as_text(table: pd.DataFrame) -> str:
     """Return the table for a terminal."""
     lines = [HEAD, *shown_rows(table)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
+    text = [
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
-    )
+    ]
+    return "\n".join([*text, *filter(None, [note_on(table)])])
 
 
 def save(table: pd.DataFrame, plan: Plan, workspace: Workspace) -> Path:

@@ -182,6 +182,13 @@ def test_the_table_is_shown_in_markdown_and_for_a_terminal() -> None:
     assert strategy_table.as_text(table).splitlines()[1].startswith("epoch")
 
 
+def test_scores_of_too_few_windows_say_why_they_have_no_interval() -> None:
+    table = as_table({Cell("epoch", 0): result([1, 0, 1])}, ("epoch",))
+    assert "| 66.7% |" in as_markdown(table)
+    for text in (as_markdown(table), strategy_table.as_text(table)):
+        assert text.strip().endswith("that share no bar.")
+
+
 def test_a_frozen_encoder_has_no_gradients_to_show() -> None:
     table = as_table({Cell("epoch", 0): result([1] * 12, gradient=None)}, ("epoch",))
     assert "not measured" in strategy_table.as_text(table)

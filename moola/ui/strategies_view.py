@@ -137,7 +137,7 @@ def _table(plan: Plan, runs: list[RunFolder], workspace: Workspace) -> None:
     rows = [list(map(_small, cells)) for cells in strategy_table.shown_rows(table)]
     heads = [f"{head[:1].upper()}{head[1:]}" for head in strategy_table.HEAD]
     st.markdown(components.table(heads, rows))
-    st.caption(HOW_TO_READ)
+    st.caption(f"{HOW_TO_READ} {strategy_table.note_on(table)}")
     with st.container(horizontal=True):
         for seed in plan.seeds:
             st.button(
