@@ -69,7 +69,7 @@ TORCH_FLOORS = [
     ["balancing", "probe", "predict", "masked"],
     ["validation", "window_losing"],
     ["trainer"],
-    ["handover", "onnx_export", "scanning", "sweeping"],
+    ["handover", "onnx_export", "scanning", "sweeping", "as_of"],
     ["train"],
     ["finetuning", "pretraining", "learning_curve"],
 ]

@@ -22,6 +22,7 @@ import pandas as pd
 
 from moola import __version__
 from moola.cli import (
+    as_of,
     bars,
     cutting,
     labels_out,
@@ -54,6 +55,7 @@ VERBS = {
     **pretraining.VERBS,
     **training.VERBS,
     **scanning.VERBS,
+    **as_of.VERBS,
     **sweeping.VERBS,
     **strategies.VERBS,
     **reviewing.VERBS,
