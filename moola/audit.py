@@ -38,8 +38,8 @@ Floats = NDArray[np.float64]
 OOF_FILE = "oof.parquet"
 REPEAT = "repeat"
 SENT_FILE = "audit.json"
-LEAST = 1e-9
-"""Below this a posterior says nothing but "never"."""
+LEAST = 1e-3
+"""A posterior below says no more than this: a model that is too sure says 1e-9 just as easily."""
 HASTY_S = 0.6
 ODD_SHARE = 0.1
 """A shape among the oddest tenth of the labels is worth a word."""
