@@ -7,10 +7,12 @@ the first bar of a window. A window that stands alone starts cold, and is counte
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,7 @@ from moola.context import cut_context
 from moola.examples import NO_SPAN, Examples
 from moola.exceptions import SchemaError
 from moola.features import LOOKBACK_BARS, compute_features
+from moola.folding import Places, Split, hold_out_block, repeated_folds
 from moola.label_file import read_label_file
 from moola.label_formats import dataset
 from moola.placing import place_rows
@@ -48,6 +51,8 @@ class LabelledWindow:
     cut: tuple[tuple[int, int], ...] = ()
     """Bars ``start..end`` that no loss and no metric counts: of spans that cross the border, and of
     spans that somebody else marked who has not judged this window."""
+    start_s: float = math.nan
+    """Time of bar 0 in seconds, where it is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +77,49 @@ class DataSummary:
 
 
 def collect(config: FinetuneConfig, *, store: LabelStore, bar_store: BarStore) -> Examples:
-    """Return the examples of `config`, split by groups of windows that share bars.
+    """Return the examples of `config`, split; see `collect_split`."""
+    return collect_split(config, store=store, bar_store=bar_store)[0]
+
+
+def collect_split(
+    config: FinetuneConfig, *, store: LabelStore, bar_store: BarStore
+) -> tuple[Examples, dict[str, Any]]:
+    """Return the examples of `config` with a side for each, and what is to be said of the split.
+
+    Windows too near to a held-out one are on neither side and are left out.
 
     Raises
     ------
     SchemaError
-        If there is nothing to train on, or fewer than two groups.
+        If there is nothing to train on, or nothing could be held out.
     """
+    examples, places = _labelled(config, store=store, bar_store=bar_store)
+    if config.split == "groups":
+        is_val = hold_out(examples.group, val_fraction=config.val_fraction, seed=config.seed)
+        return replace(examples, is_val=is_val), {}
+    split = hold_out_block(places, val_fraction=config.val_fraction, seed=config.seed)
+    facts = {"n_purged": split.n_purged, "split_note": split.note}
+    kept = split.is_val | split.trains
+    return replace(examples, is_val=split.is_val).take(kept), facts
+
+
+def collect_folds(
+    config: FinetuneConfig,
+    n_folds: int,
+    seeds: list[int],
+    *,
+    store: LabelStore,
+    bar_store: BarStore,
+) -> tuple[Examples, list[list[Split]]]:
+    """Return every example of `config`, all held out in turn, and the folds of each seed."""
+    examples, places = _labelled(config, store=store, bar_store=bar_store)
+    splits = repeated_folds(places, n_folds, seeds=seeds)
+    return replace(examples, is_val=np.ones(len(examples), bool)), splits
+
+
+def _labelled(
+    config: FinetuneConfig, *, store: LabelStore, bar_store: BarStore
+) -> tuple[Examples, Places]:
     gathered = gather(config.data_path(), config.labels, store=store, bar_store=bar_store)
     if not any(window.spans for window in gathered.windows):
         left_out = ", ".join(f"{n} {why}" for why, n in gathered.left_out.items())
@@ -87,8 +128,19 @@ def collect(config: FinetuneConfig, *, store: LabelStore, bar_store: BarStore) -
             + (f" (left out: {left_out}); label some, or choose --labels all." if left_out else ".")
         )
     examples = examples_of(gathered, with_context=True)
-    is_val = hold_out(examples.group, val_fraction=config.val_fraction, seed=config.seed)
-    return replace(examples, is_val=is_val)
+    start_s = {window.window_uid: window.start_s for window in gathered.windows}
+    return examples, places_of(examples, [start_s[uid] for uid in examples.window_uid.tolist()])
+
+
+def places_of(examples: Examples, start_s: Sequence[float] | None = None) -> Places:
+    """Return where the rows of `examples` lie, and when, if that is known."""
+    unknown = np.full(len(examples), np.nan)
+    return Places(
+        series_id=examples.series_id,
+        bar_start=examples.bar_start,
+        ohlc=examples.ohlc,
+        start_s=unknown if start_s is None else np.array(start_s, float),
+    )
 
 
 def windows(
@@ -183,6 +235,7 @@ def _from_view(view: WindowView) -> LabelledWindow:
         bar_start=view.bar_start,
         spans=tuple(Span(item.start, item.end, item.type) for item in shown),
         cut=tuple((item.start, item.end) for item in view.cut_spans),
+        start_s=view.start_ts.timestamp() if view.start_ts else math.nan,
     )
 
 

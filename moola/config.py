@@ -34,9 +34,11 @@ DEVICES: tuple[Device, ...] = typing.get_args(Device)
 CountdownScale = Literal["clip20", "raw"]
 COUNTDOWN_CLIP_BARS = 20
 LabelChoice = Literal["verified", "all"]
+SplitRule = Literal["blocks", "groups"]
 PointerHead = Literal["bar", "mean"]
 Augmentation = Literal["shift+mirror", "shift", "mirror", "none"]
 BEFORE_THE_OPTION: Mapping[str, Any] = {
+    "split": "groups",
     "pointer_head": "mean",
     "standardize": False,
     "augment": "none",
@@ -110,7 +112,12 @@ class FinetuneConfig:
     countdown: CountdownScale = _option(
         "clip20", "countdown target: clipped to ±20 bars and divided by 20, or raw bars"
     )
-    val_fraction: float = _option(0.2, "share of the windows held out, by groups that share bars")
+    val_fraction: float = _option(0.2, "share of the windows held out")
+    split: SplitRule = _option(
+        "blocks",
+        "blocks: hold out a stretch of time of each series, and leave out what lies too near; "
+        "groups: hold out random groups of windows that share bars",
+    )
     seed: int = _option(0, "seed of split, initial weights, order and dropout")
     keep_checkpoints: int = _option(
         5,

@@ -37,6 +37,7 @@ from moola.silence import FIRST_REPORT_EPOCH, EpochRow, ever_silenced, silenced_
 from moola.type_stage import STAGE_COLUMNS, decided_types
 
 SUCCESS_FILE = "success.json"
+FLOOR_FILE = "floor.npz"
 SUCCESS_SCHEMA = 1
 MIN_GROUPS = 10
 """With fewer a bootstrap interval can shrink to one point: three hits of three prove nothing."""
@@ -118,6 +119,22 @@ def align_predictions(table: pd.DataFrame, examples: Examples) -> Predicted:
     )
 
 
+def write_floor(run: RunFolder, floor: Predicted) -> None:
+    """Keep the constant predictions for the held-out rows of a run, where each fold has its own."""
+    columns = {k: v for k, v in vars(floor).items() if v is not None}
+    np.savez_compressed(run.path / FLOOR_FILE, **columns)
+
+
+def read_floor(run: RunFolder, examples: Examples) -> Predicted:
+    """Return what the best constants say of the held-out rows of a run."""
+    path = run.path / FLOOR_FILE
+    if not path.exists():
+        n_val = int(examples.is_val.sum())
+        return fit_constants(examples.take(~examples.is_val)).predict(n_val)
+    with np.load(path, allow_pickle=False) as stored:
+        return Predicted(**{name: stored[name] for name in stored.files})
+
+
 def _scored_lines(run: RunFolder) -> list[Criterion]:
     table = run.predictions()
     if table is None:
@@ -128,13 +145,13 @@ def _scored_lines(run: RunFolder) -> list[Criterion]:
         predicted = align_predictions(table, examples)
     except (KeyError, ValueError, TypeError) as error:
         raise RunError(f"Run {run.id}: predictions.parquet cannot be used: {error}.") from error
-    constants = fit_constants(examples.take(~examples.is_val))
+    floor = read_floor(run, examples)
     val, predicted = examples.take(examples.is_val), predicted.take(examples.is_val)
     scored = _Scored(
         examples=val,
         predicted=predicted,
         model=score(val, predicted),
-        floor=score(val, constants.predict(len(val))),
+        floor=score(val, floor),
         has_heads=run.config().use_expansion_heads,
         type_note=_by_what(table, val),
     )

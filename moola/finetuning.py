@@ -55,10 +55,11 @@ def prepare(
     require_balance(config.balance)
     if config.pretrained_encoder:
         JadeCompact(standardize=config.standardize).load_encoder(config.pretrained_encoder)
-    examples = _first_examples(config, workspace, runs_dir)
+    examples, facts = _first_examples(config, workspace, runs_dir)
     if config.pretrained_encoder:
         check_not_seen(Path(config.pretrained_encoder), examples)
     run = create_run(runs_dir, config, name=name)
+    run.save_config(config, facts)
     examples.save(run.path / EXAMPLES_FILE)
     return run
 
@@ -127,7 +128,8 @@ def _examples(run: RunFolder, config: FinetuneConfig, workspace: Workspace) -> E
     if (run.path / EXAMPLES_FILE).exists():
         examples = run.examples()
     else:
-        examples = _first_examples(config, workspace, run.path.parent)
+        examples, facts = _first_examples(config, workspace, run.path.parent)
+        run.save_config(config, run.resolved() | facts)
         examples.save(run.path / EXAMPLES_FILE)
     check_no_leak(examples.series_id, examples.bar_start, examples.ohlc, examples.is_val)
     if config.pretrained_encoder:
@@ -135,16 +137,18 @@ def _examples(run: RunFolder, config: FinetuneConfig, workspace: Workspace) -> E
     return examples
 
 
-def _first_examples(config: FinetuneConfig, workspace: Workspace, runs_dir: Path) -> Examples:
-    """Return what a new run trains on: a restarted one takes what its parent had."""
-    parent = parent_of(config, runs_dir)
-    return parent[0].examples() if parent else _collect(config, workspace)
+def _first_examples(
+    config: FinetuneConfig, workspace: Workspace, runs_dir: Path
+) -> tuple[Examples, dict[str, Any]]:
+    """Return what a new run trains on, and what is to be said of its split.
 
-
-def _collect(config: FinetuneConfig, workspace: Workspace) -> Examples:
+    A restarted run takes what its parent had.
+    """
+    if parent := parent_of(config, runs_dir):
+        return parent[0].examples(), {}
     # closed before hours of training, which a restore of the store need not wait for
     with contextlib.closing(LabelStore.open(workspace.store_url)) as store:
-        return collect.collect(config, store=store, bar_store=BarStore(workspace.bars_dir))
+        return collect.collect_split(config, store=store, bar_store=BarStore(workspace.bars_dir))
 
 
 def predict(

@@ -10,7 +10,7 @@ prediction comes nearest to, and a constant predictor is treated in the same way
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple, Self
 
@@ -46,6 +46,15 @@ class Predicted:
     center_norm: NDArray[np.floating]  # (N,) of the pointer head
     type_id: NDArray[np.int64]  # (N,)
     countdown_bars: NDArray[np.floating] | None  # (N, 105), None without a countdown head
+
+    @classmethod
+    def join(cls, parts: Sequence[Self]) -> Self:
+        """Return the rows of several predictions, one after another."""
+        columns: dict[str, Any] = {}
+        for name in (f.name for f in fields(cls)):
+            values = [getattr(part, name) for part in parts]
+            columns[name] = None if values[0] is None else np.concatenate(values)
+        return cls(**columns)
 
     def take(self, rows: NDArray[Any]) -> Self:
         """Return the predictions at `rows` (indices or a boolean mask)."""

@@ -57,14 +57,18 @@ def _rows_that_share(
         same_series = series_id[before] == series_id[after]
         if same_series and bar_start[after] - bar_start[before] < WINDOW_LENGTH:
             shared.append([int(before), int(after)])
+    return [*shared, *content_holders(ohlc)]
+
+
+def content_holders(ohlc: NDArray[np.float64]) -> list[list[int]]:
+    """Return for each run of bars that several of (N, 105, 4) windows hold the rows that do."""
     holders: dict[bytes, list[int]] = {}
     for row, window in enumerate(ohlc):
         for content in _runs_of_bars(window):
             rows = holders.setdefault(content, [])
             if not rows or rows[-1] != row:
                 rows.append(row)
-    shared.extend(rows for rows in holders.values() if len(rows) > 1)
-    return shared
+    return [rows for rows in holders.values() if len(rows) > 1]
 
 
 def _runs_of_bars(window: NDArray[np.float64]) -> list[bytes]:

@@ -31,7 +31,7 @@ FLOORS = [
     ["sweep_config"],
     ["tables", "windows", "market_hours", "features", "splits", "proposals", "planting"],
     ["time_blocks"],
-    ["bar_rules"],
+    ["bar_rules", "folding"],
     ["augment", "bars", "context", "synthetic", "implanting", "rules"],
     ["label_file", "vendors"],
     ["label_formats"],
@@ -72,6 +72,7 @@ TORCH_FLOORS = [
     ["handover", "onnx_export", "scanning", "sweeping", "as_of"],
     ["train"],
     ["finetuning", "pretraining", "learning_curve"],
+    ["crossval"],
 ]
 TOPS = [["ui"], ["cli"], ["__main__"]]
 HEIGHT = {

@@ -34,7 +34,7 @@ def make(room: LabelRoom, name: str = "v1") -> Path:
 
 def examples(room: LabelRoom, path: Path | None) -> str:
     """Return the hash of what a run would train on."""
-    config = FinetuneConfig(release=str(path) if path else None)
+    config = FinetuneConfig(release=str(path) if path else None, split="groups")
     return collect.collect(config, store=room.store, bar_store=room.bars).content_hash()
 
 

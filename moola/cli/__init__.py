@@ -24,6 +24,7 @@ from moola import __version__
 from moola.cli import (
     as_of,
     bars,
+    crossval,
     cutting,
     labels_out,
     options,
@@ -57,6 +58,7 @@ VERBS = {
     **scanning.VERBS,
     **as_of.VERBS,
     **sweeping.VERBS,
+    **crossval.VERBS,
     **strategies.VERBS,
     **reviewing.VERBS,
     **run_files.VERBS,

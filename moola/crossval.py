@@ -1,0 +1,257 @@
+"""Repeated cross-validation: every labelled window is predicted by models that never saw it.
+
+``python -m moola crossval --store --folds 5 --repeats 2`` makes a run folder of kind ``crossval``.
+Its examples are all labelled windows, its ``predictions.parquet`` holds for each the prediction of
+the fold that held it out, so that it can be evaluated, reviewed and audited like any other run.
+
+A fold is a fine-tuning run of its own below ``folds/``, which resumes from its last checkpoint, and
+folds are spread over processes of one thread each: two threads would wait for each other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from moola import collect, evaluate
+from moola.bars import BarStore
+from moola.carrying import carry
+from moola.config import FinetuneConfig
+from moola.device import resolve_device
+from moola.examples import Examples
+from moola.exceptions import ConfigError
+from moola.finetuning import describe
+from moola.floors import fit_constants
+from moola.folding import Split, smallest_distance_bars
+from moola.metrics import Predicted
+from moola.predict import predict, write_predictions
+from moola.pretrained import check_not_seen
+from moola.runs import EXAMPLES_FILE, RunFolder, create_run, write_json
+from moola.splits import check_no_leak
+from moola.store import LabelStore
+from moola.train import finetune
+from moola.workspace import Workspace
+
+log = logging.getLogger("moola")
+
+FOLDS_FILE = "folds.npz"
+FOLD_FACTS_FILE = "folds.json"
+OOF_FILE = "oof.parquet"
+STOP_FILE = ".stop"
+POLL_S = 1.0
+
+
+def prepare(
+    config: FinetuneConfig,
+    workspace: Workspace,
+    *,
+    n_folds: int,
+    n_repeats: int,
+    name: str | None = None,
+) -> RunFolder:
+    """Collect the examples, cut the folds, refuse a leak, and make the run's folder."""
+    if n_folds < 2 or n_repeats < 1:
+        raise ConfigError(
+            f"A cross-validation should have 2 folds and 1 repeat at least. Found {n_folds} and "
+            f"{n_repeats}."
+        )
+    resolve_device(config.device)
+    seeds = [config.seed + number for number in range(n_repeats)]
+    with contextlib.closing(LabelStore.open(workspace.store_url)) as store:
+        bars = BarStore(workspace.bars_dir)
+        examples, splits = collect.collect_folds(
+            config, n_folds, seeds, store=store, bar_store=bars
+        )
+    for split in (split for folds in splits for split in folds):
+        _refuse_leak(config, _of_fold(examples, split))
+    run = create_run(workspace.runs_dir, config, name=name or "crossval", kind="crossval")
+    n_units = n_folds * n_repeats
+    run.write_status(epochs=n_units)
+    facts = {"n_folds": n_folds, "n_repeats": n_repeats} | describe(examples)
+    run.save_config(config, facts, kind="crossval")
+    examples.save(run.path / EXAMPLES_FILE)
+    _save_splits(run, splits)
+    return run
+
+
+def _refuse_leak(config: FinetuneConfig, examples: Examples) -> None:
+    check_no_leak(examples.series_id, examples.bar_start, examples.ohlc, examples.is_val)
+    if config.pretrained_encoder:
+        check_not_seen(Path(config.pretrained_encoder), examples)
+
+
+def _of_fold(examples: Examples, split: Split) -> Examples:
+    return replace(examples, is_val=split.is_val).take(split.is_val | split.trains)
+
+
+def _save_splits(run: RunFolder, splits: list[list[Split]]) -> None:
+    np.savez_compressed(
+        run.path / FOLDS_FILE,
+        is_val=np.array([[split.is_val for split in folds] for folds in splits]),
+        trains=np.array([[split.trains for split in folds] for folds in splits]),
+        note=np.array([[split.note for split in folds] for folds in splits]),
+    )
+
+
+def read_splits(run: RunFolder) -> list[list[Split]]:
+    """Return the folds of each repeat of a cross-validation."""
+    with np.load(run.path / FOLDS_FILE, allow_pickle=False) as stored:
+        columns = [stored[name] for name in ("is_val", "trains", "note")]
+    return [
+        [Split(is_val, trains, str(note)) for is_val, trains, note in zip(*folds, strict=True)]
+        for folds in zip(*columns, strict=True)
+    ]
+
+
+def carry_out(
+    run: RunFolder,
+    *,
+    n_workers: int | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> str:
+    """Train and predict every fold that is not done; return ``finished`` or ``stopped``."""
+    return carry(run, lambda stopped: _run_folds(run, n_workers, stopped, on_progress))
+
+
+def _run_folds(
+    run: RunFolder,
+    n_workers: int | None,
+    stopped: Callable[[], bool],
+    on_progress: Callable[[int, int], None] | None,
+) -> str:
+    splits = read_splits(run)
+    units = [(r, f) for r, folds in enumerate(splits) for f in range(len(folds))]
+    missing = [unit for unit in units if not fold_path(run, *unit, "predictions.parquet").exists()]
+    n_workers = min(n_workers or os.cpu_count() or 1, max(len(missing), 1))
+    log.info("%d folds, %d to do, on %d processes", len(units), len(missing), n_workers)
+    with _stop_file(run) as ask_to_stop, _workers(n_workers) as pool:
+        waiting: set[Future[bool]] = {pool.submit(run_fold, run.path, *unit) for unit in missing}
+        n_done = len(units) - len(missing)
+        while waiting:
+            done, waiting = wait(waiting, timeout=POLL_S, return_when=FIRST_COMPLETED)
+            if stopped():
+                ask_to_stop()
+                waiting = {future for future in waiting if not future.cancel()}
+            n_done += sum(future.result() for future in done if not future.cancelled())
+            run.write_status(epoch=n_done)
+            if on_progress and done:
+                on_progress(n_done, len(units))
+    if n_done < len(units):
+        return "stopped"
+    join(run, splits)
+    return "finished"
+
+
+@contextlib.contextmanager
+def _stop_file(run: RunFolder) -> Iterator[Callable[[], None]]:
+    """Yield what asks the workers to save and end: a file that they look for before every step."""
+    path = run.path / STOP_FILE
+    path.unlink(missing_ok=True)
+    try:
+        yield path.touch
+    except BaseException:
+        path.touch()  # the pool waits for its workers, which should not train on meanwhile
+        raise
+    finally:
+        path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _workers(n_workers: int) -> Iterator[ProcessPoolExecutor]:
+    context = multiprocessing.get_context("spawn")  # a forked torch may hang
+    with ProcessPoolExecutor(n_workers, mp_context=context, initializer=_be_quiet) as pool:
+        yield pool
+
+
+def _be_quiet() -> None:
+    """Leave Ctrl-C to the parent, which asks to save first."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def fold_path(run: RunFolder | Path, repeat: int, fold: int, name: str = "") -> Path:
+    """Return the folder of one fold, or a file in it."""
+    root = run.path if isinstance(run, RunFolder) else run
+    return root / "folds" / f"r{repeat}-f{fold}" / name
+
+
+def run_fold(root: Path, repeat: int, fold: int) -> bool:
+    """Train one fold and write its predictions, in a process of its own; False if stopped."""
+    run = RunFolder(root)
+    parent = os.getppid()
+    split = read_splits(run)[repeat][fold]
+    own = RunFolder(fold_path(run, repeat, fold))
+    own.path.mkdir(parents=True, exist_ok=True)
+    config = run.config()
+    own.save_config(replace(config, seed=config.seed + repeat, keep_checkpoints=0), {})
+    examples = _of_fold(run.examples(), split)
+    examples.save(own.path / EXAMPLES_FILE)
+
+    def stop() -> bool:  # also when whoever would join the folds has been killed
+        return (root / STOP_FILE).exists() or os.getppid() != parent
+
+    if finetune(own, stop=stop) == "stopped":
+        return False
+    table = predict(own, examples.take(examples.is_val), device=config.device)
+    write_predictions(table.assign(fold=fold, repeat=repeat), own.path / "predictions.parquet")
+    return True
+
+
+def join(run: RunFolder, splits: list[list[Split]]) -> None:
+    """Put the folds together: predictions, floors, facts of the folds, success table."""
+    examples = run.examples()
+    tables = [
+        pd.read_parquet(fold_path(run, repeat, fold, "predictions.parquet"))
+        for repeat, folds in enumerate(splits)
+        for fold in range(len(folds))
+    ]
+    every = pd.concat(tables, ignore_index=True)
+    write_predictions(every, run.path / OOF_FILE)
+    write_predictions(every.loc[every["repeat"] == 0], run.path / "predictions.parquet")
+    evaluate.write_floor(run, fold_constants(examples, splits[0]))
+    facts = [
+        _facts(examples, split, repeat=repeat, fold=fold)
+        for repeat, folds in enumerate(splits)
+        for fold, split in enumerate(folds)
+    ]
+    write_json(run.path / FOLD_FACTS_FILE, {"folds": facts})
+    evaluate.evaluate_run(run)
+
+
+def fold_constants(examples: Examples, folds: list[Split]) -> Predicted:
+    """Return the best constants of each fold's training rows, for the rows that it held out."""
+    parts = [
+        (np.flatnonzero(split.is_val), fit_constants(examples.take(split.trains)))
+        for split in folds
+    ]
+    order = np.argsort(np.concatenate([rows for rows, _ in parts]))
+    return Predicted.join([constants.predict(len(rows)) for rows, constants in parts]).take(order)
+
+
+def _facts(examples: Examples, split: Split, *, repeat: int, fold: int) -> dict[str, Any]:
+    places = collect.places_of(examples)
+    return {
+        "repeat": repeat,
+        "fold": fold,
+        "n_train": int(split.trains.sum()),
+        "n_val": int(split.is_val.sum()),
+        "n_purged": split.n_purged,
+        "nearest_bars": smallest_distance_bars(places, split.is_val, split.trains),
+        "note": split.note,
+    }
+
+
+def read_fold_facts(run: RunFolder) -> list[dict[str, Any]]:
+    """Return what is known of each fold: how many train, are held out, are purged, and how near."""
+    return json.loads((run.path / FOLD_FACTS_FILE).read_text(encoding="utf-8"))["folds"]

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from moola import crossval
+from moola.config import FinetuneConfig
+from moola.evaluate import read_success
+from moola.exceptions import ConfigError
+from moola.folding import Split
+from moola.runs import RunFolder
+from moola.workspace import Workspace
+from tests.toy import toy_examples
+
+ROOT = Path(__file__).parents[1]
+
+
+def crossval_run(
+    folder: Path, *, n_folds: int = 3, n_repeats: int = 1, epochs: int = 1
+) -> RunFolder:
+    """Return a cross-validation of toy windows that is ready to be carried out."""
+    config = FinetuneConfig(device="cpu", epochs=epochs, batch_size=8)
+    run = crossval.create_run(folder, config, name="crossval", kind="crossval")
+    examples = toy_examples(18)
+    examples.is_val[:] = True
+    examples.save(run.path / crossval.EXAMPLES_FILE)
+    fold = np.arange(18) % n_folds
+    splits = [[Split(fold == n, fold != n) for n in range(n_folds)] for _ in range(n_repeats)]
+    crossval._save_splits(run, splits)
+    run.write_status(epochs=n_folds * n_repeats)
+    return run
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    run = crossval_run(tmp_path_factory.mktemp("runs"), n_repeats=2)
+    assert crossval.carry_out(run, n_workers=2) == "finished"
+    return run
+
+
+def test_every_window_is_predicted_by_a_fold_that_held_it_out(finished: RunFolder) -> None:
+    table, examples = finished.predictions(), finished.examples()
+    assert table is not None
+    assert set(table["window_uid"]) == set(examples.window_uid)
+    assert set(table["split"]) == {"val"}
+    splits = crossval.read_splits(finished)[0]
+    for uid, fold in table.groupby("window_uid")["fold"].first().items():
+        assert splits[fold].is_val[examples.window_uid == uid].all()
+
+
+def test_repeats_are_trained_with_seeds_of_their_own(finished: RunFolder) -> None:
+    seeds = [RunFolder(crossval.fold_path(finished, r, 0)).config().seed for r in range(2)]
+    assert seeds == [0, 1]
+
+
+def test_a_cross_validation_is_evaluated_against_the_constants_of_each_fold(
+    finished: RunFolder,
+) -> None:
+    success = read_success(finished)
+    assert success is not None
+    hit = next(line for line in success if line.key == "hit_at_3")
+    assert hit.n_windows == 18
+    assert hit.floor is not None
+
+
+def test_the_floor_of_a_window_is_fitted_on_the_rows_that_train_beside_it() -> None:
+    examples = toy_examples(12)
+    fold = np.arange(12) % 2
+    folds = [Split(fold == n, fold != n) for n in range(2)]
+    floor = crossval.fold_constants(examples, folds)
+    for n, split in enumerate(folds):
+        expected = crossval.fit_constants(examples.take(split.trains))
+        assert set(floor.start[fold == n]) == {expected.start}
+
+
+def test_facts_of_the_folds_say_how_near_training_comes(finished: RunFolder) -> None:
+    facts = crossval.read_fold_facts(finished)
+    assert len(facts) == 6
+    assert {fact["n_train"] for fact in facts} == {12}
+    assert {fact["nearest_bars"] for fact in facts} == {105}
+
+
+def test_a_stopped_cross_validation_keeps_its_folds_and_goes_on(tmp_path: Path) -> None:
+    run = crossval_run(tmp_path, epochs=400)
+    command = [sys.executable, "-m", "moola", "crossval", "--resume", str(run.path)]
+    command += ["--workspace", str(tmp_path), "--workers", "1"]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    first = crossval.fold_path(run, 0, 0, "last.pt")
+    deadline = time.monotonic() + 90
+    while not first.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) == 0
+    assert run.status().state == "stopped"
+    half_done = RunFolder(first.parent).history()
+    assert 0 < len(half_done) < 400
+
+    # The rest of the plan is cut short, so that the test ends: the rows done so far stay.
+    short = FinetuneConfig(device="cpu", epochs=len(half_done), batch_size=8)
+    run.save_config(short, {}, kind="crossval")
+    assert crossval.carry_out(run, n_workers=1) == "finished"
+    assert RunFolder(first.parent).history()[: len(half_done)] == half_done
+
+
+def test_a_killed_parent_leaves_no_worker_behind(tmp_path: Path) -> None:
+    run = crossval_run(tmp_path, epochs=400)
+    command = [sys.executable, "-m", "moola", "crossval", "--resume", str(run.path)]
+    command += ["--workspace", str(tmp_path), "--workers", "1"]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    history = crossval.fold_path(run, 0, 0, "history.jsonl")
+    deadline = time.monotonic() + 90
+    while not history.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    time.sleep(2)
+    n_rows = len(RunFolder(history.parent).history())
+    time.sleep(2)
+    assert len(RunFolder(history.parent).history()) == n_rows
+
+
+def test_one_fold_is_no_cross_validation(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="2 folds"):
+        crossval.prepare(FinetuneConfig(), Workspace(tmp_path), n_folds=1, n_repeats=1)
