@@ -25,7 +25,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from moola import launching
-from moola.config import BALANCES, FinetuneConfig
+from moola.config import BALANCES, FinetuneConfig, available_balances, require_balance
 from moola.exceptions import ConfigError, RunError
 from moola.launching.local import child_environment
 from moola.runs import EXAMPLES_FILE, RunFolder, create_run, write_json
@@ -34,8 +34,8 @@ from moola.workspace import Workspace
 PLAN_FILE = "plan.json"
 GUARD = "+guard"
 ORDER = ("raw", "manual", "initial", "epoch", f"epoch{GUARD}", "ema", "kendall", "gradshare")
-STRATEGIES = (*ORDER, *(name for name in BALANCES if name not in ORDER))
-"""Every balance, and the default one with the guard."""
+STRATEGIES = (*ORDER, *(name for name in available_balances() if name not in ORDER))
+"""Every balance whose packages are installed, and the default one with the guard."""
 SEEDS = (0, 1, 2)
 POLL_S = 0.5
 Progress = Callable[[str], None]
@@ -92,6 +92,7 @@ def options_of(strategy: str) -> dict[str, Any]:
             f"A strategy should be one of {known}, with {GUARD} if it is to be guarded. "
             f"Found {strategy!r}."
         )
+    require_balance(balance)
     return {"balance": balance, "guard": strategy.endswith(GUARD)}
 
 
@@ -160,7 +161,7 @@ def read_plan(group: str, workspace: Workspace) -> Plan:
             group=group,
             strategies=tuple(stored["strategies"]),
             seeds=tuple(stored["seeds"]),
-            options=FinetuneConfig.from_dict(stored["options"]).to_dict(),
+            options=FinetuneConfig.from_stored(stored["options"]).to_dict(),
             runs={Cell(r["strategy"], r["seed"]): r["run"] for r in stored["runs"]},
         )
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -13,7 +13,7 @@ import pytest
 
 from moola import launching, strategies, strategy_table
 from moola.advice import Badge
-from moola.config import BALANCES, FinetuneConfig
+from moola.config import FinetuneConfig, available_balances
 from moola.exceptions import ConfigError, RunError
 from moola.metrics import Score
 from moola.runs import EXAMPLES_FILE, RunFolder, list_runs
@@ -48,8 +48,8 @@ def end_as(states: list[str]):
     return launch
 
 
-def test_every_balance_is_among_the_strategies_and_the_guard_is_one_more() -> None:
-    assert set(strategies.STRATEGIES) == {*BALANCES, "epoch+guard"}
+def test_every_installed_balance_is_among_the_strategies_and_the_guard_is_one_more() -> None:
+    assert set(strategies.STRATEGIES) == {*available_balances(), "epoch+guard"}
 
 
 def test_a_strategy_decides_balance_and_guard_and_the_seed_is_its_own(
