@@ -28,6 +28,10 @@ class Criterion:
     low: float | None = None
     high: float | None = None
     floor: float | None = None
+    rules: float | None = None
+    """The best of the written rules on the same windows, which flatters the rules."""
+    boosting: float | None = None
+    """The better of two ways of gradient boosting on the same windows."""
     n_windows: int | None = None
     verdict: Verdict = "undecided"
     note: str = ""
@@ -60,6 +64,24 @@ class Goal:
         if self.low < low and high < self.high:
             return "met"
         return "not met" if high <= self.low or low >= self.high else "undecided"
+
+    def windows_to_decide(self, value: float, interval: tuple[float, float], n: int) -> int | None:
+        """Return how many windows would bring the whole interval to one side of the target.
+
+        If `value` stays what it is: the interval's half towards the target shrinks with the square
+        root of the number of windows. None where no number would do, or where the interval lies
+        on one side already.
+
+        >>> HIT.windows_to_decide(0.70, (0.55, 0.82), 36)
+        82
+        """
+        low, high = interval
+        edge = self.low if math.isinf(self.high) else self.high
+        half = value - low if value > edge else high - value
+        distance = abs(value - edge)
+        if not (math.isfinite(half) and 0 < distance <= half):
+            return None
+        return math.floor(n * (half / distance) ** 2 + 1e-9) + 1
 
     def is_better(self, value: float, other: float) -> bool:
         """Return whether `value` is better than `other`, for a goal with one side."""

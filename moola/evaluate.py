@@ -20,10 +20,7 @@ from moola.criteria import (
     COUNTDOWN,
     F1,
     HIT,
-    PTR_SHARE,
     RECALL,
-    SILENCED,
-    TYPE_SHARE,
     Criterion,
     Goal,
 )
@@ -32,15 +29,18 @@ from moola.exceptions import RunError
 from moola.floors import fit_constants
 from moola.metrics import Predicted, Score, false_alarm_rate, recalls, score
 from moola.runs import RunFolder, write_json
-from moola.schema import SPAN_TYPES, TASK_NAMES, TASKS, WINDOW_LENGTH, Task
-from moola.silence import FIRST_REPORT_EPOCH, EpochRow, ever_silenced, silenced_tasks
+from moola.schema import SPAN_TYPES, WINDOW_LENGTH
+from moola.share_lines import share_lines
 from moola.type_stage import STAGE_COLUMNS, decided_types
 
 SUCCESS_FILE = "success.json"
 FLOOR_FILE = "floor.npz"
+BASELINES_FILE = "baselines.json"
+"""Scores of rules and boosting on the held-out windows, as `moola.baselines` wrote them."""
 SUCCESS_SCHEMA = 1
 MIN_GROUPS = 10
 """With fewer a bootstrap interval can shrink to one point: three hits of three prove nothing."""
+BASELINE_KINDS = ("rules", "boosting")
 SCORED_GOALS = (HIT, COUNTDOWN, CENTER, F1, RECALL)
 
 
@@ -52,6 +52,7 @@ class _Scored:
     predicted: Predicted
     model: dict[str, Score]
     floor: dict[str, Score]
+    baselines: dict[str, dict[str, dict[str, float]]]
     has_heads: bool
     type_note: str  # by what the types were named
 
@@ -59,7 +60,7 @@ class _Scored:
 def evaluate_run(run: RunFolder) -> list[Criterion]:
     """Return the success table of `run` and store it as ``success.json``."""
     history = run.history()
-    criteria = [*_scored_lines(run), *_share_lines(history), _silence_line(history)]
+    criteria = [*_scored_lines(run), *share_lines(history)]
     stored = {"schema": SUCCESS_SCHEMA, "criteria": [asdict(line) for line in criteria]}
     write_json(run.path / SUCCESS_FILE, stored)
     return criteria
@@ -79,14 +80,27 @@ def read_success(run: RunFolder) -> list[Criterion] | None:
         ) from error
 
 
+def read_baselines(run: RunFolder) -> dict[str, dict[str, dict[str, float]]]:
+    """Return the score of every rule and boosting by kind, name and metric; none before stored."""
+    path = run.path / BASELINES_FILE
+    if not path.exists():
+        return {}
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"Run {run.id}: {BASELINES_FILE} should be JSON. Found: {error}.") from error
+
+
 def format_success(criteria: Sequence[Criterion]) -> str:
     """Return the table as text, each note below its line."""
-    rows = [("", "target", "value", "95 % interval", "constant", "windows", "verdict")]
+    head = "constant", "rules", "boosting", "windows", "verdict"
+    rows: list[tuple[str, ...]] = [("", "target", "value", "95 % interval", *head)]
     for line in criteria:
         interval = "–" if line.low is None else f"{line.show(line.low)} .. {line.show(line.high)}"
         n_windows = "–" if line.n_windows is None else str(line.n_windows)
-        numbers = line.show(line.value), interval, line.show(line.floor), n_windows
-        rows.append((line.name, line.target, *numbers, line.verdict))
+        others = (line.show(number) for number in (line.floor, line.rules, line.boosting))
+        row = line.name, line.target, line.show(line.value), interval, *others
+        rows.append((*row, n_windows, line.verdict))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     notes = ["", *(line.note for line in criteria)]
     text = ""
@@ -152,6 +166,7 @@ def _scored_lines(run: RunFolder) -> list[Criterion]:
         predicted=predicted,
         model=score(val, predicted),
         floor=score(val, floor),
+        baselines=read_baselines(run),
         has_heads=run.config().use_expansion_heads,
         type_note=_by_what(table, val),
     )
@@ -176,10 +191,16 @@ def _scored_line(goal: Goal, scored: _Scored) -> Criterion:
         return goal.line(n_windows=n_windows, note=f"Not computed: {why}.")
     interval, floor = metric.interval(), scored.floor[goal.key].value
     verdict, too_few = goal.verdict(*interval), _too_few(goal, metric)
+    others = {kind: _best_of(goal, scored.baselines.get(kind, {})) for kind in BASELINE_KINDS}
     notes = [
         _NOTES[goal.key](scored),
         _floor_note(goal, value, floor=floor, interval=interval),
-        too_few if verdict != "undecided" else "",
+        *(
+            f"No better than {kind}."
+            for kind, other in others.items()
+            if other is not None and not goal.is_better(value, other)
+        ),
+        too_few if verdict != "undecided" else _to_decide(goal, value, interval, n_windows),
     ]
     low, high = (edge if math.isfinite(edge) else None for edge in interval)
     return goal.line(
@@ -187,10 +208,22 @@ def _scored_line(goal: Goal, scored: _Scored) -> Criterion:
         low=low,
         high=high,
         floor=floor,
+        **others,
         n_windows=n_windows,
         verdict="undecided" if too_few else verdict,
         note=" ".join(note for note in notes if note),
     )
+
+
+def _best_of(goal: Goal, scores: dict[str, dict[str, float]]) -> float | None:
+    """Return the best value of several baselines: chosen after the fact, in their favour."""
+    values = [found[goal.key] for found in scores.values() if goal.key in found]
+    return (max if math.isinf(goal.high) else min)(values, default=None)
+
+
+def _to_decide(goal: Goal, value: float, interval: tuple[float, float], n_windows: int) -> str:
+    needed = goal.windows_to_decide(value, interval, n_windows)
+    return f"About {needed:,} windows like these would decide." if needed else ""
 
 
 def _too_few(goal: Goal, metric: Score) -> str:
@@ -223,7 +256,8 @@ def _floor_note(goal: Goal, value: float, *, floor: float, interval: tuple[float
 
 
 def _hit_note(scored: _Scored) -> str:
-    notes = [] if scored.has_heads else ["Spans come from the pointers: no binary head."]
+    notes = [f"Start alone {scored.model['start_at_3'].value:.0%}."]
+    notes += [] if scored.has_heads else ["Spans come from the pointers: no binary head."]
     n_empty = int((~scored.examples.has_span).sum())
     if n_empty:
         rate = false_alarm_rate(scored.examples, scored.predicted)
@@ -266,53 +300,3 @@ _NOTES: dict[str, Callable[[_Scored], str]] = {
     F1.key: lambda scored: scored.type_note,
     RECALL.key: _type_note,
 }
-
-
-def _share_lines(history: Sequence[EpochRow]) -> list[Criterion]:
-    return [_share_line(PTR_SHARE, "ptr", history), _share_line(TYPE_SHARE, "type", history)]
-
-
-def _share_line(goal: Goal, task: Task, history: Sequence[EpochRow]) -> Criterion:
-    """Judge the last third of the epochs; low and high are its extremes."""
-    late = history[-math.ceil(len(history) / 3) :] if history else []
-    shares = [row["loss_share"][task] for row in late if task in (row.get("loss_share") or {})]
-    if not shares:
-        return goal.line(note="Not computed yet: no epoch has ended.")
-    low, high = min(shares), max(shares)
-    notes = [f"Epochs {late[0]['epoch']}–{late[-1]['epoch']}; the interval is their range."]
-    if len(late[-1]["loss_share"]) < len(TASKS):
-        notes.append("The target was set for four tasks; this run trains two.")
-    elif late[-1].get("strategy") == "epoch":
-        notes.append("On target by construction under `epoch`: read the gradient share.")
-    gradient = [row["grad_share"][task] for row in late if row.get("grad_share")]
-    if gradient:
-        notes.append(f"Gradient share {sum(gradient) / len(gradient):.0%}.")
-    early = late[-1]["epoch"] < FIRST_REPORT_EPOCH
-    if early:
-        notes.append(f"Undecided before epoch {FIRST_REPORT_EPOCH}.")
-    return goal.line(
-        value=sum(shares) / len(shares),
-        low=low,
-        high=high,
-        verdict="undecided" if early else goal.verdict(low, high),
-        note=" ".join(notes),
-    )
-
-
-def _silence_line(history: Sequence[EpochRow]) -> Criterion:
-    if not history or history[-1]["epoch"] < FIRST_REPORT_EPOCH:
-        return SILENCED.line(
-            note=f"Not computed: the first report comes at epoch {FIRST_REPORT_EPOCH}."
-        )
-    now = silenced_tasks(history)
-    silent = {silence.task for silence in now}
-    notes = [str(silence) for silence in now]
-    recovered = {found.task for found in ever_silenced(history)} - silent
-    notes += [f"{TASK_NAMES[task]} was silent for a while." for task in TASKS if task in recovered]
-    if not any(row.get("grad_share") for row in history):
-        notes.append("Judged by loss share alone: gradient shares were not measured.")
-    return SILENCED.line(
-        value=float(len(silent)),
-        verdict=SILENCED.verdict(len(silent), len(silent)),
-        note=" ".join(notes),
-    )

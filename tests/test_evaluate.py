@@ -123,6 +123,36 @@ def test_half_of_the_windows_hit_is_undecided(tmp_path: Path, examples: Examples
     assert hit.verdict == "undecided"
 
 
+def test_an_undecided_line_says_how_many_windows_would_decide(
+    tmp_path: Path, examples: Examples
+) -> None:
+    predictions = table(examples)
+    missed = predictions["window_uid"].isin(examples.window_uid[::3])
+    predictions.loc[missed, ["start", "end"]] = 0
+    hit = lines(make_run(tmp_path, examples, predictions))["hit_at_3"]
+    assert hit.verdict == "undecided"
+    needed = int(hit.note.partition("About ")[2].partition(" windows")[0])
+    assert needed == pytest.approx(N_VAL * ((hit.value - hit.low) / (hit.value - 0.6)) ** 2, abs=1)
+
+
+def test_stored_rules_and_boosting_stand_beside_each_line(
+    tmp_path: Path, examples: Examples
+) -> None:
+    run = make_run(tmp_path, examples, table(examples, off_bars=4))
+    first = {"hit_at_3": 0.2, "countdown_mae_bars": 9.0}
+    second = {"hit_at_3": 0.3, "countdown_mae_bars": 8.0}
+    stored = {"rules": {"a": first, "b": second}, "boosting": {"c": first}}
+    (run.path / "baselines.json").write_text(json.dumps(stored))
+    found = lines(run)
+    assert (found["hit_at_3"].rules, found["hit_at_3"].boosting) == (0.3, 0.2)
+    assert (found["countdown_mae_bars"].rules, found["countdown_mae_bars"].boosting) == (8, 9)
+    assert "No better than rules. No better than boosting." in found["hit_at_3"].note
+    assert "No better than rules" not in found["countdown_mae_bars"].note
+    assert found["type_f1_macro"].rules is None
+    (shown,) = [row for row in format_success(list(found.values())).splitlines() if "Hit@" in row]
+    assert shown.split()[-5:-2] == ["30.0%", "20.0%", "60"]
+
+
 def test_floors_are_fitted_on_training_rows_and_scored_on_validation_rows(tmp_path: Path) -> None:
     # In training nearly everything sits at 40..50, in validation half of it does.
     spans = [(40, 50)] * 20 + [(80, 90)] + [(40, 50)] * 10 + [(10, 20)] * 10

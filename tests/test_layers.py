@@ -44,7 +44,7 @@ FLOORS = [
     ["releases"],
     ["collect", "sample"],
     ["decode", "metrics", "silence", "criteria", "planted_windows", "unlabelled", "type_stage"],
-    ["span_shapes", "card_text", "quick_decode", "scan_merging"],
+    ["share_lines", "span_shapes", "card_text", "quick_decode", "scan_merging"],
     ["scans"],
     ["pretrain_windows"],
     ["floors", "calibration", "decoders", "agreement", "judgement", "resampling"],
@@ -62,6 +62,7 @@ FLOORS = [
     ["desk"],
 ]
 TORCH_FLOORS = [
+    ["baselines"],  # scikit-learn, which the app does not load either
     ["dropout", "device", "dataset", "tally"],
     ["checkpoint"],
     ["model", "pretrained"],

@@ -14,7 +14,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from moola import runs
 from moola.cli import options
 from moola.config import FinetuneConfig, option_type
-from moola.evaluate import evaluate_run, format_success
+from moola.evaluate import evaluate_run, format_success, read_baselines
 from moola.exceptions import ConfigError
 from moola.judging import judge_run
 from moola.label_formats import dataset
@@ -127,11 +127,22 @@ def _release_folder(name: str, workspace: Workspace) -> Path:
 def _add_evaluate(verb: argparse.ArgumentParser) -> None:
     """Score a run against the targets, with intervals and floors."""
     verb.add_argument("--run", required=True, metavar="RUN", help="run id or folder")
+    verb.add_argument(
+        "--baselines",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="fit rules and boosting beside, where the run has none yet (default: %(default)s)",
+    )
     verb.set_defaults(handler=_evaluate)
 
 
 def _evaluate(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
-    criteria = evaluate_run(runs.open_run(args.run, workspace.runs_dir))
+    run = runs.open_run(args.run, workspace.runs_dir)
+    if args.baselines and run.predictions() is not None and not read_baselines(run):
+        from moola.baselines import write_baselines  # scikit-learn: loaded only where it is needed
+
+        write_baselines(run)
+    criteria = evaluate_run(run)
     return criteria, format_success(criteria)
 
 

@@ -25,6 +25,10 @@ HOW_TO_READ = (
     "constant says the same of every window and was fitted on the training windows: a model "
     "should beat it. Undecided: the interval holds the target, so more windows are needed."
 )
+HOW_BESIDE = (
+    " Rules and boosting: the best of three written rules and of two ways of gradient boosting, "
+    "fitted on the same training windows, chosen afterwards and so in their favour."
+)
 HOW_PEOPLE = (
     " People: how often the second of two annotators hits what the first labelled, on windows of "
     "this run that both decided. A model cannot be measured beyond it."
@@ -41,13 +45,18 @@ def table(workspace: Workspace, run: RunFolder) -> None:
     st.markdown(f"##### {n_met} of {len(lines)} targets met", anchors=False)
     columns: list[str] = list(COLUMNS)
     alignments: list[str] = list(ALIGNMENTS)
+    beside = any(line.rules is not None or line.boosting is not None for line in lines)
+    if beside:
+        columns[-1:-1] = ["Rules", "Boosting"]
+        alignments[-1:-1] = ["--:", "--:"]
     if top:
         columns.insert(-1, PEOPLE)
         alignments.insert(-1, "--:")
     head = [f"| {' | '.join(row)} |" for row in (columns, alignments)]
-    st.markdown("\n".join([*head, *(_table_row(line, top) for line in lines)]))
+    st.markdown("\n".join([*head, *(_table_row(line, top, beside=beside) for line in lines)]))
     with st.expander("How to read it, and notes to each target"):
-        st.markdown(HOW_TO_READ + (HOW_PEOPLE if top else ""))
+        how = [HOW_TO_READ, HOW_BESIDE if beside else "", HOW_PEOPLE if top else ""]
+        st.markdown("".join(how))
         notes = [f"- **{line.name}**: {line.note}" for line in lines if line.note]
         st.markdown("\n".join([*notes, *_people_notes(top)]))
 
@@ -89,7 +98,7 @@ def _people_notes(top: Ceiling | None) -> list[str]:
     ]
 
 
-def _table_row(line: Criterion, top: Ceiling | None) -> str:
+def _table_row(line: Criterion, top: Ceiling | None, *, beside: bool) -> str:
     # The verdict stands far left: a narrow screen shows the first columns and scrolls the others.
     cells = [
         line.name,
@@ -100,6 +109,8 @@ def _table_row(line: Criterion, top: Ceiling | None) -> str:
         line.show(line.floor),
         "–" if line.n_windows is None else f"{line.n_windows:,}",
     ]
+    if beside:
+        cells[-1:-1] = [line.show(line.rules), line.show(line.boosting)]
     if top:
         found = top.scores.get(CEILINGS.get(line.key, ""))
         reached = found is not None and math.isfinite(found.value)
