@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from moola.criteria import (
     CENTER,
@@ -31,12 +32,15 @@ from moola.metrics import Predicted, Score, false_alarm_rate, recalls, score
 from moola.runs import RunFolder, write_json
 from moola.schema import SPAN_TYPES, WINDOW_LENGTH
 from moola.share_lines import share_lines
+from moola.span_measures import measure
 from moola.type_stage import STAGE_COLUMNS, decided_types
 
 SUCCESS_FILE = "success.json"
 FLOOR_FILE = "floor.npz"
 BASELINES_FILE = "baselines.json"
 """Scores of rules and boosting on the held-out windows, as `moola.baselines` wrote them."""
+MEASURES_FILE = "measures.json"
+"""What the table has no line for; see `moola.span_measures`."""
 SUCCESS_SCHEMA = 1
 MIN_GROUPS = 10
 """With fewer a bootstrap interval can shrink to one point: three hits of three prove nothing."""
@@ -161,6 +165,9 @@ def _scored_lines(run: RunFolder) -> list[Criterion]:
         raise RunError(f"Run {run.id}: predictions.parquet cannot be used: {error}.") from error
     floor = read_floor(run, examples)
     val, predicted = examples.take(examples.is_val), predicted.take(examples.is_val)
+    if val.has_span.any():
+        sure = _confidence(table, val)
+        write_json(run.path / MEASURES_FILE, measure(val, predicted, sure))
     scored = _Scored(
         examples=val,
         predicted=predicted,
@@ -179,6 +186,14 @@ def _by_what(table: pd.DataFrame, val: Examples) -> str:
         return ""
     head = score(val, align_predictions(table.drop(columns=STAGE_COLUMNS), val))[F1.key].value
     return f"Named from the bars before the predicted start; the network's own head: {head:.2f}."
+
+
+def _confidence(table: pd.DataFrame, examples: Examples) -> NDArray[np.float64]:
+    """Return (N,) how sure the decoder is of each row's span; NaN where the table does not say."""
+    if "confidence" not in table:
+        return np.full(len(examples), np.nan)
+    first = table.drop_duplicates("window_uid").set_index("window_uid")["confidence"]
+    return first.reindex(examples.window_uid).to_numpy(np.float64)
 
 
 def _scored_line(goal: Goal, scored: _Scored) -> Criterion:

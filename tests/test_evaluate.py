@@ -135,6 +135,19 @@ def test_an_undecided_line_says_how_many_windows_would_decide(
     assert needed == pytest.approx(N_VAL * ((hit.value - hit.low) / (hit.value - 0.6)) ** 2, abs=1)
 
 
+def test_what_the_table_has_no_line_for_is_kept_beside_it(
+    tmp_path: Path, examples: Examples
+) -> None:
+    predictions = table(examples, off_bars=2)
+    predictions["confidence"] = 0.9
+    run = make_run(tmp_path, examples, predictions)
+    evaluate_run(run)
+    stored = json.loads((run.path / "measures.json").read_text())
+    assert [point["value"] for point in stored["tolerance_curve"]] == [0, 0, 1, 1, 1, 1]
+    assert stored["ece_span"]["value"] == pytest.approx(0.1)
+    assert stored["event_f1"]["value"] == 1
+
+
 def test_stored_rules_and_boosting_stand_beside_each_line(
     tmp_path: Path, examples: Examples
 ) -> None:

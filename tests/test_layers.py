@@ -44,7 +44,7 @@ FLOORS = [
     ["releases"],
     ["collect", "sample"],
     ["decode", "metrics", "silence", "criteria", "planted_windows", "unlabelled", "type_stage"],
-    ["share_lines", "span_shapes", "card_text", "quick_decode", "scan_merging"],
+    ["share_lines", "span_measures", "span_shapes", "card_text", "quick_decode", "scan_merging"],
     ["scans"],
     ["pretrain_windows"],
     ["floors", "calibration", "decoders", "agreement", "judgement", "resampling"],
