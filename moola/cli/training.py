@@ -15,6 +15,7 @@ from moola import runs
 from moola.cli import options
 from moola.config import FinetuneConfig, option_type
 from moola.evaluate import evaluate_run, format_success, read_baselines
+from moola.examples import Examples
 from moola.exceptions import ConfigError
 from moola.judging import judge_run
 from moola.label_formats import dataset
@@ -141,9 +142,21 @@ def _evaluate(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]
     if args.baselines and run.predictions() is not None and not read_baselines(run):
         from moola.baselines import write_baselines  # scikit-learn: loaded only where it is needed
 
-        write_baselines(run)
+        write_baselines(run, _folds(run))
     criteria = evaluate_run(run)
     return criteria, format_success(criteria)
+
+
+def _folds(run: runs.RunFolder) -> list[tuple[Examples, Examples]] | None:
+    """Return both sides of every fold of a cross-validation's first repeat; None for other runs."""
+    if run.kind != "crossval":
+        return None
+    from moola.crossval import read_splits
+
+    examples = run.examples()
+    return [
+        (examples.take(split.trains), examples.take(split.is_val)) for split in read_splits(run)[0]
+    ]
 
 
 def _add_judge(verb: argparse.ArgumentParser) -> None:
