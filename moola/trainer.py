@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -32,35 +32,18 @@ from moola.device import resolve_device, use_one_thread
 from moola.dropout import Masks
 from moola.examples import Examples
 from moola.exceptions import CheckpointError, SchemaError
+from moola.loop import LoopState, epoch_row
 from moola.losses import Constants, counted_entries, start_at_constants, task_losses
 from moola.model import JadeCompact, open_forget_gates
 from moola.optimizer import load_optimizer, lr_factor, make_optimizer
 from moola.probe import N_PROBE_WINDOWS, is_probed, probe_gradients
 from moola.shares import TaskGradients
 from moola.tally import EpochTally
-from moola.validation import Validation, calibrate, mean_losses, validate
+from moola.validation import calibrate, mean_losses, validate
 from moola.window_losing import losses_of_windows
 
 N_CALIBRATION_WINDOWS = 58
 """Training windows that the decoder's two numbers are fitted on after every epoch."""
-
-
-@dataclass
-class LoopState:
-    """Every number that changes while training; saved with each checkpoint."""
-
-    epoch: int = 0  # finished epochs
-    step: int = 0
-    wall_s: float = 0.0
-    wall_s_before: float = 0.0  # when the running epoch began
-    best_skill: float | None = None
-    tally: EpochTally = field(default_factory=EpochTally)  # of the running epoch
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> LoopState:
-        """Return the state that `dataclasses.asdict` was made from."""
-        values = {**values, "tally": EpochTally(**values["tally"])}
-        return cls(**values)
 
 
 class Trainer:
@@ -196,7 +179,16 @@ class Trainer:
             calibration=self.calibration,
         )
         gradients, probe_s = self._probe()
-        row = self._row(tally, validation, gradients) | {"probe_s": probe_s}
+        self._take_time()
+        row = epoch_row(
+            self.config,
+            state,
+            lr=self.optimizer.param_groups[0]["lr"],
+            balancer=self.balancer.state_dict(),
+            validation=validation,
+            gradients=gradients,
+            probe_s=probe_s,
+        )
 
         self.balancer.end_epoch(tally.mean_losses(), gradients)
         is_best = state.best_skill is None or validation.mean_skill > state.best_skill
@@ -234,44 +226,15 @@ class Trainer:
         if isinstance(self.balancer, Guard):
             self.balancer.is_active = True
 
-    def _row(
-        self, tally: EpochTally, validation: Validation, gradients: TaskGradients | None
-    ) -> dict[str, Any]:
-        """Return the epoch's row of ``history.jsonl``; without a trained encoder some are None."""
-        weights = tally.mean_weights()
-        balancer = self.balancer.state_dict()
-        return {
-            "epoch": self.state.epoch + 1,
-            "step": self.state.step,
-            "wall": self._wall_s(),
-            "epoch_s": self.state.wall_s - self.state.wall_s_before,
-            "lr": self.optimizer.param_groups[0]["lr"],
-            "strategy": self.config.balance,
-            "raw": tally.mean_losses(),
-            "weight": weights,
-            "boost": balancer["guard"]["boosts"] if "guard" in balancer else None,
-            "loss_share": tally.loss_shares(),
-            "grad_raw": gradients and gradients.norms(),
-            "grad_share": gradients and gradients.shares(weights),
-            "aligned_share": gradients and gradients.aligned_shares(weights),
-            "cos_pairs": gradients and gradients.cosines(),
-            "val_raw": validation.losses,
-            "skill": validation.skill,
-            "log_sigma": dict(zip(self.model.tasks, balancer.get("log_sigma", []), strict=False))
-            or None,
-            "metrics": validation.metrics,
-        }
-
-    def _wall_s(self) -> float:
-        """Return the seconds spent training, pauses left out."""
+    def _take_time(self) -> None:
+        """Add the seconds since the last call to those spent training, pauses left out."""
         now = time.monotonic()
         self.state.wall_s += now - self.clock
         self.clock = now
-        return self.state.wall_s
 
     def checkpoint(self, *, to_continue: bool = True) -> Checkpoint:
         """Return the model with what is needed to use it and, if wanted, to continue from here."""
-        self._wall_s()
+        self._take_time()
         training = {
             "optimizer": self.optimizer.state_dict(),
             "balancer": self.balancer.state_dict(),

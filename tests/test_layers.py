@@ -69,6 +69,7 @@ TORCH_FLOORS = [
     ["losses", "optimizer"],
     ["balancing", "probe", "predict", "masked"],
     ["validation", "window_losing"],
+    ["loop"],
     ["trainer"],
     ["handover", "onnx_export", "scanning", "sweeping", "as_of"],
     ["train"],
