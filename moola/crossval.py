@@ -62,28 +62,53 @@ def prepare(
     name: str | None = None,
 ) -> RunFolder:
     """Collect the examples, cut the folds, refuse a leak, and make the run's folder."""
+    _check(n_folds, n_repeats)
+    resolve_device(config.device)
+    examples, splits = _cut(config, workspace, n_folds=n_folds, n_repeats=n_repeats)
+    run = create_run(workspace.runs_dir, config, name=name or "crossval", kind="crossval")
+    _fill(run, examples, splits)
+    return run
+
+
+def complete(run: RunFolder, workspace: Workspace) -> None:
+    """Collect and cut what a run started in the app does not have yet."""
+    if (run.path / FOLDS_FILE).exists():
+        return
+    config, asked = run.config(), run.resolved()
+    n_folds, n_repeats = int(asked.get("n_folds", 5)), int(asked.get("n_repeats", 1))
+    _check(n_folds, n_repeats)
+    _fill(run, *_cut(config, workspace, n_folds=n_folds, n_repeats=n_repeats))
+
+
+def _check(n_folds: int, n_repeats: int) -> None:
     if n_folds < 2 or n_repeats < 1:
         raise ConfigError(
             f"A cross-validation should have 2 folds and 1 repeat at least. Found {n_folds} and "
             f"{n_repeats}."
         )
-    resolve_device(config.device)
+
+
+def _cut(
+    config: FinetuneConfig, workspace: Workspace, *, n_folds: int, n_repeats: int
+) -> tuple[Examples, list[list[Split]]]:
+    """Return all labelled windows and their folds; a leak is refused."""
     seeds = [config.seed + number for number in range(n_repeats)]
     with contextlib.closing(LabelStore.open(workspace.store_url)) as store:
-        bars = BarStore(workspace.bars_dir)
         examples, splits = collect.collect_folds(
-            config, n_folds, seeds, store=store, bar_store=bars
+            config, n_folds, seeds, store=store, bar_store=BarStore(workspace.bars_dir)
         )
     for split in (split for folds in splits for split in folds):
         _refuse_leak(config, _of_fold(examples, split))
-    run = create_run(workspace.runs_dir, config, name=name or "crossval", kind="crossval")
-    n_units = n_folds * n_repeats
-    run.write_status(epochs=n_units)
+    return examples, splits
+
+
+def _fill(run: RunFolder, examples: Examples, splits: list[list[Split]]) -> None:
+    n_folds, n_repeats = len(splits[0]), len(splits)
+    run.write_status(epochs=n_folds * n_repeats)
     facts = {"n_folds": n_folds, "n_repeats": n_repeats} | describe(examples)
-    run.save_config(config, facts, kind="crossval")
+    run.save_config(run.config(), facts, kind="crossval")
     examples.save(run.path / EXAMPLES_FILE)
     _save_splits(run, splits)
-    return run
 
 
 def _refuse_leak(config: FinetuneConfig, examples: Examples) -> None:
@@ -118,11 +143,18 @@ def read_splits(run: RunFolder) -> list[list[Split]]:
 def carry_out(
     run: RunFolder,
     *,
+    workspace: Workspace | None = None,
     n_workers: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> str:
     """Train and predict every fold that is not done; return ``finished`` or ``stopped``."""
-    return carry(run, lambda stopped: _run_folds(run, n_workers, stopped, on_progress))
+
+    def work(stopped: Callable[[], bool]) -> str:
+        if workspace is not None:
+            complete(run, workspace)
+        return _run_folds(run, n_workers, stopped, on_progress)
+
+    return carry(run, work)
 
 
 def _run_folds(

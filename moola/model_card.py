@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from moola import agreement, ceilings, comparing, evaluate, review_curves
+from moola import agreement, ceilings, comparing, evaluate, review_curves, split_facts
 from moola.bars import BarStore
 from moola.card_text import Block, Heading, Points, Table, Text, markdown, page
 from moola.config import FinetuneConfig
@@ -73,7 +73,7 @@ def card(run: RunFolder, store: LabelStore, bar_store: BarStore) -> list[Block]:
         Heading("Rule"),
         Points(_rules(examples, store)),
         Heading("Split"),
-        Points(_split(run, examples, config)),
+        Points(split_facts.split_sentences(run)),
         Heading("Training"),
         Points(_training(run, config, resolved)),
         Heading("Results"),
@@ -137,16 +137,6 @@ def _rules(examples: Examples, store: LabelStore) -> list[str]:
     now = f"In force now: {current.rule_version}" if current else "No rule is written down"
     lines = [f"{count:,} spans under {name}" for name, count in sorted(versions.items())]
     return [*(lines or ["The store holds none of these spans any more"]), now]
-
-
-def _split(run: RunFolder, examples: Examples, config: FinetuneConfig) -> list[str]:
-    first = examples.take(examples.first_of_each_window())
-    n_val = int(first.is_val.sum())
-    kind = getattr(config, "split", "groups")
-    return [
-        f"{len(first) - n_val:,} training and {n_val:,} held-out windows, split by {kind}, seed "
-        f"{config.seed}; windows that share bars are never parted",
-    ]
 
 
 def _training(run: RunFolder, config: FinetuneConfig, resolved: dict[str, Any]) -> list[str]:

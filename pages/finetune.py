@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import streamlit as st
 
-from moola.ui import cache, components, finetuning, run_form, run_queue, state
+from moola.ui import (
+    cache,
+    components,
+    cross_validation,
+    finetuning,
+    run_form,
+    run_queue,
+    state,
+)
 
 workspace = state.workspace()
 components.heading("Fine-tune", "What does a run learn from, and how long will it take?", workspace)
@@ -19,5 +27,6 @@ with components.problems():
         values = run_form.draw(workspace)
     with side:
         finetuning.panel(workspace, values)
+        cross_validation.panel(workspace, values)
         st.markdown("##### Runs")
         run_queue.queue(key="finetune")

@@ -45,7 +45,7 @@ with components.problems():
         if window_uid:
             chart.draw(workspace, result, window_uid, names, others)
     elif view == results.CALIBRATION:
-        quality.draw(result)
+        quality.draw(run, result)
     elif view == results.ERRORS:
         errors.draw(workspace, result)
     elif view == results.LEARNING:

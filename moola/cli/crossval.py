@@ -55,7 +55,9 @@ def _crossval(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]
         bar.update(n_done - bar.n)
 
     with bar, logging_redirect_tqdm():
-        state = crossval.carry_out(run, n_workers=args.workers, on_progress=advance)
+        state = crossval.carry_out(
+            run, workspace=workspace, n_workers=args.workers, on_progress=advance
+        )
     answer = {"run": run.id, "folder": str(run.path), "state": state}
     table = read_success(run) if state == "finished" else None
     return answer, "\n".join([f"{state}: {run.path}", *([format_success(table)] if table else [])])

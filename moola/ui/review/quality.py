@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import streamlit as st
 
-from moola import figures_detection, floors, review_curves
+from moola import evaluate, figures_detection, review_curves
 from moola.desk.overlay import RunResult
-from moola.exceptions import SchemaError
 from moola.metrics import score
 from moola.review_tables import Reading
+from moola.runs import RunFolder
 from moola.ui import components
 from moola.ui.review.result import held_out
 
 WANTED = (0.6, 0.7, 0.8, 0.9)
 
 
-def draw(result: RunResult) -> None:
+def draw(run: RunFolder, result: RunResult) -> None:
     """Draw reliability of spans and bars, what abstaining wins, and hits by tolerance."""
     rows = held_out(result)
     left, right = st.columns(2, gap="medium")
@@ -49,7 +49,7 @@ def draw(result: RunResult) -> None:
             "start": review_curves.tolerance_curve(rows, edges="start"),
         }
         components.chart(
-            figures_detection.tolerance(curves, _floors(result)), key="review_tolerance"
+            figures_detection.tolerance(curves, _floors(run, result)), key="review_tolerance"
         )
 
 
@@ -77,13 +77,8 @@ def _abstaining(rows: list[Reading]) -> None:
     )
 
 
-def _floors(result: RunResult) -> dict[str, float]:
-    """Return the best constant's hits on the same windows; none where there was no training."""
-    examples = result.examples
-    try:
-        constants = floors.fit_constants(examples.take(~examples.is_val))
-    except SchemaError:
-        return {}
-    val = examples.take(examples.is_val)
-    found = score(val, constants.predict(len(val)))
+def _floors(run: RunFolder, result: RunResult) -> dict[str, float]:
+    """Return the best constant's hits on the same windows; of folds each has its own."""
+    val = result.examples.take(result.examples.is_val)
+    found = score(val, evaluate.read_floor(run, result.examples))
     return {"both edges": found["hit_at_3"].value, "start": found["start_at_3"].value}

@@ -6,7 +6,7 @@ import math
 
 import streamlit as st
 
-from moola import ceilings, comparing, evaluate
+from moola import ceilings, comparing, evaluate, split_facts
 from moola.ceilings import Ceiling
 from moola.criteria import Criterion, Verdict
 from moola.runs import RunFolder
@@ -54,6 +54,7 @@ def table(workspace: Workspace, run: RunFolder) -> None:
         alignments.insert(-1, "--:")
     head = [f"| {' | '.join(row)} |" for row in (columns, alignments)]
     st.markdown("\n".join([*head, *(_table_row(line, top, beside=beside) for line in lines)]))
+    st.caption(". ".join(split_facts.split_sentences(run)) + ".")
     with st.expander("How to read it, and notes to each target"):
         how = [HOW_TO_READ, HOW_BESIDE if beside else "", HOW_PEOPLE if top else ""]
         st.markdown("".join(how))

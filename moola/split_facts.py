@@ -1,0 +1,69 @@
+"""How far a run's held-out windows lie from its training windows: the leak meter, in sentences."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+
+from moola.collect import places_of
+from moola.exceptions import RunError
+from moola.folding import PURGE_BARS, smallest_distance_bars
+from moola.runs import RunFolder
+from moola.schema import WINDOW_LENGTH
+
+FOLDS_FILE = "folds.json"
+
+
+def split_sentences(run: RunFolder) -> list[str]:
+    """Return how the run was split, and how near its two sides come to each other."""
+    if run.kind == "crossval":
+        return _of_folds(_fold_facts(run))
+    examples = run.examples()
+    is_val = examples.is_val
+    nearest = smallest_distance_bars(places_of(examples), is_val, ~is_val)
+    first = examples.take(examples.first_of_each_window())
+    n_val = int(first.is_val.sum())
+    return [
+        f"{len(first) - n_val:,} training and {n_val:,} held-out windows, split by "
+        f"{run.config().split}, seed {run.config().seed}",
+        _distance(nearest),
+    ]
+
+
+def _of_folds(facts: list[dict[str, Any]]) -> list[str]:
+    n_repeats = len({fold["repeat"] for fold in facts})
+    n_folds = len(facts) // n_repeats
+    purged = int(np.median([fold["n_purged"] for fold in facts]))
+    known = [fold["nearest_bars"] for fold in facts if fold["nearest_bars"] is not None]
+    lines = [
+        f"{n_folds} folds"
+        + (f", repeated {n_repeats} times with others" if n_repeats > 1 else "")
+        + ": every label was predicted by a model that has not seen its bars; a median of "
+        f"{purged:,} of a fold's rows was left out as too near",
+        _distance(min(known, default=None)),
+    ]
+    return [*lines, *dict.fromkeys(fold["note"] for fold in facts if fold["note"])]
+
+
+def _distance(nearest: int | None) -> str:
+    if nearest is None:
+        return "No series holds windows of both sides, so there is no distance to measure"
+    shared = max(0, WINDOW_LENGTH - nearest)
+    if shared:
+        return f"**{shared:,} bars are shared** between training and held-out windows"
+    gap = nearest - WINDOW_LENGTH
+    purge = "" if nearest >= PURGE_BARS else (
+        f", less than the {PURGE_BARS - WINDOW_LENGTH} bars that features look back"
+    )  # fmt: skip
+    return f"No bar is shared; the nearest two windows have {gap:,} bars between them{purge}"
+
+
+def _fold_facts(run: RunFolder) -> list[dict[str, Any]]:
+    try:
+        return json.loads((run.path / FOLDS_FILE).read_text(encoding="utf-8"))["folds"]
+    except (OSError, ValueError, KeyError) as error:
+        raise RunError(
+            f"Run {run.id}: {FOLDS_FILE} should tell of the folds. Found: {error!r}."
+        ) from error
