@@ -192,5 +192,18 @@ _OTHER: dict[Code, tuple[str, tuple[Action, ...]]] = {
         (Action("Use the best checkpoint"), Action("Train fewer epochs")),
     ),
     "OVERRULED": ("Its gradient points against the sum of all; single epochs mean little.", ()),
+    "CONSTANT_OUTPUT": (
+        "The head says the same of every window: its input is cut off, or its task has all but "
+        "constant labels.",
+        (
+            Action("Look at the labels of this task"),
+            Action("Lower the learning rate", {"lr": 1e-3}),
+        ),
+    ),
+    "SQUEEZED": (
+        "The range of a sigmoid applied to a sigmoid: a loss that wants logits got probabilities, "
+        "or the head never says no.",
+        (Action("Look at the labels of this task"),),
+    ),
     "HEAD_ONLY": ("The encoder serves it without learning from it.", ()),
 }

@@ -5,19 +5,21 @@ run can be judged anew with other thresholds. A loss share on target can hide a 
 move the encoder, and a task that moves it may have nothing to learn: only shares *and* skill say
 whether weights are the problem.
 
-============== ===== ========================================================================
-code           level condition
-============== ===== ========================================================================
-DEAD_PATH      error a loss or gradient is zero, missing, NaN or infinite; at once
-LOSS_SILENCED  error loss share below a quarter of the target, three epochs in a row
-GRAD_SILENCED  error the same of the share of the encoder's gradient
-NOT_LEARNING   warn  skill below 0.05 after a quarter of the planned epochs
-REGRESSING     warn  validation loss above 1.2 times its best, three epochs in a row
-OUT_OF_BAND    info  pointers' loss share outside 60-80 %, or type's at 20 % or more; warn after
-                     three epochs in a row
-OVERRULED      info  the other tasks pull against it in 80 % of the last six probes or more
-HEAD_ONLY      info  silent in the gradient or encoder frozen, yet its skill is rising
-============== ===== ========================================================================
+=============== ===== ========================================================================
+code            level condition
+=============== ===== ========================================================================
+DEAD_PATH       error a loss or gradient is zero, missing, NaN or infinite; at once
+LOSS_SILENCED   error loss share below a quarter of the target, three epochs in a row
+GRAD_SILENCED   error the same of the share of the encoder's gradient
+NOT_LEARNING    warn  skill below 0.05 after a quarter of the planned epochs
+REGRESSING      warn  validation loss above 1.2 times its best, three epochs in a row
+OUT_OF_BAND     info  pointers' loss share outside 60-80 %, or type's at 20 % or more; warn after
+                      three epochs in a row
+OVERRULED       info  the other tasks pull against it in 80 % of the last six probes or more
+CONSTANT_OUTPUT warn  a head says the same of all probed windows, after warm-up
+SQUEEZED        warn  all probabilities lie in 0.50-0.73, as after a sigmoid applied twice
+HEAD_ONLY       info  silent in the gradient or encoder frozen, yet its skill is rising
+=============== ===== ========================================================================
 
 Skill is 1 - validation loss / loss of the best constant predictor: 0 knows nothing.
 """
@@ -49,6 +51,8 @@ Code = Literal[
     "OUT_OF_BAND",
     "OVERRULED",
     "HEAD_ONLY",
+    "CONSTANT_OUTPUT",
+    "SQUEEZED",
 ]
 Level = Literal["error", "warn", "info"]
 SILENT: tuple[Code, ...] = ("LOSS_SILENCED", "GRAD_SILENCED")
@@ -101,6 +105,7 @@ def judge(history: Sequence[EpochRow], facts: RunFacts, rules: SilenceRules = RU
         *_not_learning(history, facts, rules),
         *_regressing(own, rules),
         *_overruled(own, rules),
+        *_alarms(own, rules),
     ]
     found += _out_of_band(own, rules, silent={a.task for a in found if a.code in SILENT})
     found += _head_only(history, facts, rules, found)
@@ -236,6 +241,23 @@ def _overruled(history: Sequence[EpochRow], rules: SilenceRules) -> Iterator[Ale
                 since_epoch=probed[0]["epoch"],
                 evidence=f"the others pull against it in {n_against} of {len(probed)} probes",
             )
+
+
+def _alarms(history: Sequence[EpochRow], rules: SilenceRules) -> Iterator[Alert]:
+    """Yield what the last probe found in the outputs themselves (`moola.alarms`)."""
+    probed = [row for row in history if row.get("alarms") is not None]
+    codes: tuple[tuple[Code, str], ...] = (
+        ("CONSTANT_OUTPUT", "its head says the same of every window probed"),
+        ("SQUEEZED", "all its probabilities lie between 0.50 and 0.73"),
+    )
+    for task in tasks_of(history):
+        for code, evidence in codes:
+            alarm = f"{code}/{task}"
+            streak = _streak(probed, lambda row, alarm=alarm: alarm in row["alarms"], rules)
+            if streak:
+                yield Alert(
+                    code=code, level="warn", task=task, since_epoch=streak[0], evidence=evidence
+                )
 
 
 def _head_only(

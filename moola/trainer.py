@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from moola.alarms import output_alarms
 from moola.augment import Augment, Moves
 from moola.balancing import Guard, StepContext, make_balancer
 from moola.checkpoint import (
@@ -36,7 +37,9 @@ from moola.loop import LoopState, epoch_row
 from moola.losses import Constants, counted_entries, start_at_constants, task_losses
 from moola.model import JadeCompact, open_forget_gates
 from moola.optimizer import load_optimizer, lr_factor, make_optimizer
+from moola.predict import run_model
 from moola.probe import N_PROBE_WINDOWS, is_probed, probe_gradients
+from moola.schema import Task
 from moola.shares import TaskGradients
 from moola.tally import EpochTally
 from moola.validation import calibrate, mean_losses, validate
@@ -189,6 +192,7 @@ class Trainer:
             gradients=gradients,
             probe_s=probe_s,
         )
+        row["alarms"] = None if probe_s is None else self._alarms()
 
         self.balancer.end_epoch(tally.mean_losses(), gradients)
         is_best = state.best_skill is None or validation.mean_skill > state.best_skill
@@ -212,6 +216,18 @@ class Trainer:
         start = time.monotonic()
         gradients = probe_gradients(self.model, self.probe_batch, self.config.countdown)
         return gradients, None if gradients is None else time.monotonic() - start
+
+    def _alarms(self) -> list[str]:
+        """Return what is odd about the outputs for the probe's windows."""
+        found = run_model(self.model, self.probe_batch.features, self.config.countdown)
+        logits = found.binary_logits
+        outputs: dict[Task, NDArray[np.float32] | None] = {
+            "ptr": found.pointers,
+            "binary": None if logits is None else 1 / (1 + np.exp(-logits)),
+            "countdown": found.countdown_bars,
+            "type": found.type_probabilities,
+        }
+        return output_alarms({task: said for task, said in outputs.items() if said is not None})
 
     def window_losses(self) -> NDArray[np.float32]:
         """Return (N, K) unweighted losses of all windows, in the order of the run's examples."""

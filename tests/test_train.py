@@ -24,7 +24,7 @@ from tests.training import after_steps, without_time
 ROW_KEYS = {
     "schema", "epoch", "step", "wall", "lr", "strategy", "raw", "weight", "boost", "loss_share",
     "grad_raw", "grad_share", "aligned_share", "cos_pairs", "val_raw", "skill", "log_sigma",
-    "metrics", "probe_s", "epoch_s",
+    "metrics", "probe_s", "epoch_s", "alarms",
 }  # fmt: skip
 
 

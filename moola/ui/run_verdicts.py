@@ -23,6 +23,8 @@ ALERT_WORDS: dict[Code, str] = {
     "REGRESSING": "getting worse",
     "OUT_OF_BAND": "out of band",
     "OVERRULED": "overruled",
+    "CONSTANT_OUTPUT": "says the same of every window",
+    "SQUEEZED": "squeezed as by two sigmoids",
     "HEAD_ONLY": "learning in the head alone",
 }
 BADGE_TONES: dict[Badge, Tone] = {
