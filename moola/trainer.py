@@ -223,7 +223,7 @@ class Trainer:
         logits = found.binary_logits
         outputs: dict[Task, NDArray[np.float32] | None] = {
             "ptr": found.pointers,
-            "binary": None if logits is None else 1 / (1 + np.exp(-logits)),
+            "binary": None if logits is None else (1 / (1 + np.exp(-logits))).astype(np.float32),
             "countdown": found.countdown_bars,
             "type": found.type_probabilities,
         }
