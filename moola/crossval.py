@@ -27,6 +27,7 @@ import pandas as pd
 
 from moola import collect, evaluate
 from moola.bars import BarStore
+from moola.baselines import write_baselines
 from moola.carrying import carry
 from moola.config import FinetuneConfig
 from moola.device import resolve_device
@@ -258,6 +259,9 @@ def join(run: RunFolder, splits: list[list[Split]]) -> None:
         for fold, split in enumerate(folds)
     ]
     write_json(run.path / FOLD_FACTS_FILE, {"folds": facts})
+    write_baselines(
+        run, [(examples.take(fold.trains), examples.take(fold.is_val)) for fold in splits[0]]
+    )
     evaluate.evaluate_run(run)
 
 

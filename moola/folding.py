@@ -24,7 +24,10 @@ from moola.schema import WINDOW_LENGTH
 from moola.splits import content_holders, shared_bar_groups
 
 PURGE_BARS = WINDOW_LENGTH + LOOKBACK_BARS
-EMBARGO_S = 24 * 3600
+DAY_S = 24 * 3600.0
+EMBARGO_S = DAY_S
+_FIRST_MONDAY_S = 4 * DAY_S
+"""1970-01-05 in seconds since 1970."""
 EMBARGO_BARS = 24 * 60
 """The embargo where times are unknown: no day has more one-minute bars."""
 LEAST_PART = 0.5
@@ -147,9 +150,19 @@ def near_rows(places: Places, is_val: Mask, *, purge_bars: int = PURGE_BARS) -> 
 
 def after_rows(places: Places, is_val: Mask) -> Mask:
     """Return (N,) rows outside `is_val` that start within a trading day after a row of it."""
-    by_time = _distance(places, is_val, places.start_s, both=False) < EMBARGO_S
+    by_time = _distance(places, is_val, without_weekends(places.start_s), both=False) < EMBARGO_S
     by_bar = _distance(places, is_val, places.bar_start.astype(float), both=False) < EMBARGO_BARS
     return np.where(np.isnan(places.start_s), by_bar, by_time) & ~is_val
+
+
+def without_weekends(time_s: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return times in seconds in which Saturday and Sunday (UTC) take none.
+
+    Monday's bars follow Friday's, so that a weekend does not use up the embargo. Bars of a market
+    that knows no weekend come closer to each other, which only leaves more of them out.
+    """
+    week, rest = np.divmod(time_s - _FIRST_MONDAY_S, 7 * DAY_S)
+    return week * 5 * DAY_S + np.minimum(rest, 5 * DAY_S)
 
 
 def _distance(

@@ -24,13 +24,13 @@ from moola.bars import BarStore
 from moola.carrying import Stopped, carry
 from moola.examples import Examples
 from moola.exceptions import RunError
+from moola.folding import repeated_folds
 from moola.runs import EXAMPLES_FILE, RunFolder, create_run
 from moola.splits import check_no_leak
 from moola.store import LabelStore
 from moola.sweep_config import SweepConfig
 from moola.sweep_workers import Workers
 from moola.tables import write_parquet
-from moola.time_blocks import time_blocks, training_rows
 from moola.trainer import Trainer
 from moola.workspace import Workspace
 
@@ -39,6 +39,8 @@ STUDY_FILE = "study.db"
 TRIALS_FILE = "trials.parquet"
 LOOK_EVERY_S = 0.5
 N_BEFORE_PRUNING = 5
+SEED = 0
+"""Every trial of every sweep is judged on the same folds."""
 
 
 class StoppedHere(Exception):
@@ -50,7 +52,8 @@ def prepare(config: SweepConfig, workspace: Workspace, *, name: str | None) -> R
     _optuna()
     base = config.trial_config({})
     with contextlib.closing(LabelStore.open(workspace.store_url)) as store:
-        examples = collect.collect(base, store=store, bar_store=BarStore(workspace.bars_dir))
+        bars = BarStore(workspace.bars_dir)
+        examples, _ = collect.collect_folds(base, config.folds, [SEED], store=store, bar_store=bars)
     folds(examples, config.folds)
     run = create_run(workspace.runs_dir, config, name=name, kind=KIND)
     examples.save(run.path / EXAMPLES_FILE)
@@ -67,10 +70,10 @@ def sweep_config(run: RunFolder) -> SweepConfig:
 
 def folds(examples: Examples, n_folds: int) -> list[Examples]:
     """Return for each fold what it trains on and, marked as validation, what it is judged by."""
-    fold, found = time_blocks(examples, n_folds), []
-    for number in range(n_folds):
-        is_val = fold == number
-        part = replace(examples, is_val=is_val).take(is_val | training_rows(examples, is_val))
+    (splits,) = repeated_folds(collect.places_of(examples), n_folds, seeds=[SEED])
+    found = []
+    for split in splits:
+        part = replace(examples, is_val=split.is_val).take(split.is_val | split.trains)
         check_no_leak(part.series_id, part.bar_start, part.ohlc, part.is_val)
         found.append(part)
     return found

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -76,7 +78,7 @@ def test_a_block_begins_where_the_gap_is_widest() -> None:
 def test_windows_within_a_trading_day_after_the_held_out_ones_do_not_train() -> None:
     starts = list(range(0, 20 * DAY, 300))
     here = places({"ES": starts})
-    is_val = (here.bar_start >= 8 * DAY) & (here.bar_start < 9 * DAY)
+    is_val = (here.bar_start >= 4 * DAY) & (here.bar_start < 5 * DAY)  # a Monday
     split = folding.split(here, is_val)
     last_held_s = here.start_s[is_val].max()
     after = here.start_s - last_held_s
@@ -86,6 +88,17 @@ def test_windows_within_a_trading_day_after_the_held_out_ones_do_not_train() -> 
     before = here.bar_start[is_val].min() - here.bar_start
     assert split.trains[before >= PURGE_BARS].all()
     assert split.n_purged == 4  # 300, 600, 900 and 1,200 bars after it
+
+
+def test_a_weekend_does_not_use_up_the_embargo() -> None:
+    friday_20h, monday_2h = 1_767_988_800.0, 1_768_183_200.0  # 9 and 12 January 2026
+    here = replace(
+        places({"ES": [0, 3_000, 30_000]}),
+        start_s=np.array([friday_20h, monday_2h, monday_2h + 7 * 86_400]),
+    )
+    assert folding.after_rows(here, np.array([True, False, False])).tolist() == [False, True, False]
+    apart = np.diff(folding.without_weekends(np.array([friday_20h, monday_2h])))
+    assert apart[0] == 6 * 3600
 
 
 def test_the_embargo_gives_way_where_all_labels_are_of_one_day() -> None:

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from moola import launching, sweeping
 from moola.cli import main
 from moola.config import FinetuneConfig
-from moola.exceptions import ConfigError, SchemaError
+from moola.exceptions import ConfigError
 from moola.runs import RunFolder, create_run
-from moola.splits import shared_bar_groups
 from moola.sweep_config import SweepConfig
-from moola.time_blocks import PURGE_BARS, time_blocks, training_rows
 from moola.workspace import Workspace
 from tests.processes import wait_for, wait_for_state, workspace
 from tests.toy import toy_examples
@@ -38,26 +33,13 @@ def toy_sweep(folder: Path, **options: object) -> RunFolder:
     return run
 
 
-@given(st.lists(st.integers(0, 4000), min_size=6, max_size=40, unique=True), st.integers(2, 4))
-def test_folds_are_blocks_of_time_that_share_no_bars_with_what_trains(
-    starts: list[int], n_folds: int
-) -> None:
-    n = len(starts)
-    bar_start = np.array(starts)
-    ohlc = bar_start[:, None, None] + np.arange(105)[None, :, None] + np.zeros((n, 105, 4))
-    group = shared_bar_groups(np.array(["s"] * n), bar_start, ohlc)
-    examples = replace(toy_examples(n), bar_start=bar_start, group=group, ohlc=ohlc)
-    if len(np.unique(group)) < n_folds:
-        with pytest.raises(SchemaError, match="folds need as many groups"):
-            time_blocks(examples, n_folds)
-        return
-    fold = time_blocks(examples, n_folds)
-    assert (np.diff(fold[np.argsort(bar_start)]) >= 0).all()
-    for number in range(n_folds):
-        is_val = fold == number
-        trains = training_rows(examples, is_val)
-        gaps = np.abs(bar_start[trains][:, None] - bar_start[is_val][None, :])
-        assert not gaps.size or gaps.min() >= PURGE_BARS
+def test_no_fold_of_a_sweep_trains_on_what_it_is_judged_by() -> None:
+    examples = toy_examples(24)
+    parts = sweeping.folds(examples, 3)
+    judged = [uid for part in parts for uid in part.window_uid[part.is_val].tolist()]
+    assert sorted(judged) == sorted(examples.window_uid.tolist())
+    for part in parts:
+        assert not set(part.window_uid[part.is_val]) & set(part.window_uid[~part.is_val])
 
 
 def test_options_out_of_range_are_named_before_the_first_trial() -> None:
