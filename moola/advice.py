@@ -111,7 +111,9 @@ def _advice(alert: Alert, row: EpochRow, facts: RunFacts) -> Advice:
 def _of_silence(alert: Alert, row: EpochRow, facts: RunFacts) -> tuple[str, tuple[Action, ...]]:
     if alert.code == "GRAD_SILENCED" and _loss_share_is_fine(row, alert.task):
         return _WEAK_PATH
-    largest = _largest_loss(row)
+    if facts.is_frozen:
+        return _NOTHING_SHARED, ()
+    largest = _dominant(row)
     if facts.balance in UNSCALED or facts.countdown == "raw":
         actions = (Action("Switch to the balance epoch", {"balance": "epoch"}),)
         if facts.countdown == "raw":
@@ -122,7 +124,8 @@ def _of_silence(alert: Alert, row: EpochRow, facts: RunFacts) -> tuple[str, tupl
         raw = row.get("raw") or {}
         return (
             f"Scale: the raw loss of {TASK_NAMES[alert.task]} is {raw.get(alert.task, 0):.3g} "
-            f"beside {raw.get(largest, 0):.3g} of {TASK_NAMES[largest]}.",
+            f"beside {raw.get(largest, 0):.3g} of {TASK_NAMES[largest]}"
+            f"{_weighted_more(row, alert.task, largest)}.",
             actions,
         )
     if facts.balance == "kendall":
@@ -143,9 +146,19 @@ def _of_drift(facts: RunFacts) -> tuple[str, tuple[Action, ...]]:
     return "The losses moved faster than the weights follow.", ()
 
 
-def _largest_loss(row: EpochRow) -> Task:
-    raw = row.get("raw") or {}
-    return max((task for task in TASKS if task in raw), key=lambda task: raw[task] or 0)
+def _dominant(row: EpochRow) -> Task:
+    """Return the task that takes most of the loss: what is summed is weights times losses."""
+    shares = stored_shares(row, "loss")
+    return max(shares, key=lambda task: shares[task], default="ptr")
+
+
+def _weighted_more(row: EpochRow, task: Task, dominant: Task) -> str:
+    """Say so if the dominant task has the larger weight, and not only the larger loss."""
+    weights = row.get("weight") or {}
+    if not weights.get(task) or not weights.get(dominant):
+        return ""
+    ratio = weights[dominant] / weights[task]
+    return f", weighted {ratio:.3g} times as much" if ratio > 1 else ""
 
 
 def _loss_share_is_fine(row: EpochRow, task: Task) -> bool:
@@ -169,6 +182,10 @@ _WEAK_PATH = (
         Action("Switch the guard on, at a price for the others", {"guard": True}),
         Action("Balance by gradients", {"balance": "gradshare"}),
     ),
+)
+_NOTHING_SHARED = (
+    "The encoder is frozen, so the heads share nothing: its head learns at its own pace, and other "
+    "weights would hardly change that."
 )
 _INERTIA = (
     "Inertia: its log-sigma has far to travel, or stands at a bound.",

@@ -25,6 +25,8 @@ POINTER_BAND = (0.6, 0.8)
 MUTED = "#808894"
 _FAINT = "rgba(128, 136, 148, 0.45)"
 LEGEND = {"orientation": "h", "y": -0.24, "yanchor": "top", "x": 0, "traceorder": "normal"}
+AT_TOP = {"y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 10}}
+"""Where a title stands whatever the margin is, so that figures side by side begin alike."""
 
 
 def confusion_matrix(counts: NDArray[np.int64]) -> go.Figure:
@@ -113,7 +115,7 @@ def empty(title: str, note: str) -> go.Figure:
     figure.add_annotation(text=note, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False)
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
-    return finished(figure, title, height=360)
+    return finished(figure, title, height=360).update_layout(title=AT_TOP)
 
 
 def finished(figure: go.Figure, title: str, *, height: int, legend: bool = False) -> go.Figure:

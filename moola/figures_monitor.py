@@ -13,7 +13,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from moola.criteria import Goal
-from moola.figures import LEGEND, MUTED, POINTER_BAND, TASK_COLORS, empty
+from moola.figures import AT_TOP, LEGEND, MUTED, POINTER_BAND, TASK_COLORS, empty
 from moola.judgement import Alert, Code
 from moola.schema import TASK_NAMES, TASKS, Task
 from moola.silence import target_shares
@@ -32,8 +32,12 @@ MARK_WORDS: dict[Code, str] = {
     "OUT_OF_BAND": "out of band",
 }
 _TALL, _LOW = 360, 240
-WORDS_PX = 22
-"""Room for the words of the marks below the title."""
+TOP_PX = 62
+"""Room for title and subtitle, which stand at the same height in every figure of the page."""
+WORD_PX = 14
+"""Height of a row of words between the subtitle and the panel: titles of panels, or marks."""
+N_WORD_ROWS = 2
+"""Neighbouring marks stand at two heights, so that the words of one do not cover the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,7 @@ def skill(history: Sequence[Row], *, epochs: int, marks: Sequence[Mark] = ()) ->
         "shapes": [_level(0, MUTED), *_vertical(marks)],
         "annotations": _words(marks, epochs),
     }
-    layout["margin"]["t"] += WORDS_PX * bool(marks)
+    layout["margin"]["t"] += WORD_PX * min(len(marks), N_WORD_ROWS)
     return _figure(lines, layout)
 
 
@@ -250,7 +254,7 @@ def _shares(
         "shapes": [*band, *_vertical(marks, halo=True)],
         "annotations": _words(marks, epochs),
     }
-    layout["margin"]["t"] += WORDS_PX * bool(marks)
+    layout["margin"]["t"] += WORD_PX * min(len(marks), N_WORD_ROWS)
     return _figure(bars, layout)
 
 
@@ -308,7 +312,7 @@ class _Panels:
 
     def figure(self) -> go.Figure:
         """Return all panels as one figure."""
-        self._layout["margin"]["t"] = 88
+        self._layout["margin"]["t"] += WORD_PX
         return _figure(self._data, self._layout)
 
 
@@ -321,13 +325,18 @@ def _figure(data: list[Spec], layout: Spec) -> go.Figure:
 
 
 def _layout(title: str, note: str, height: int, *, legend: bool = True) -> Spec:
-    subtitle = {"text": note, "font": {"size": 12}}
     return {
-        "title": {"text": title, "font": {"size": 14}, "subtitle": subtitle},
+        "title": {
+            "text": title,
+            "font": {"size": 14},
+            "subtitle": {"text": note, "font": {"size": 12}},
+            **AT_TOP,
+        },
         "height": height,
-        "margin": {"l": 8, "r": 8, "t": 72, "b": 8},
+        "margin": {"l": 8, "r": 8, "t": TOP_PX, "b": 8},
         "showlegend": legend,
-        "legend": dict(LEGEND),
+        # Its distance is a part of the panel's height; below a low one it needs a larger part.
+        "legend": LEGEND | {"y": -0.24 * _TALL / height},
         "hoverlabel": {"namelength": -1},
         "hovermode": "x unified",
         "dragmode": False,
@@ -376,13 +385,19 @@ def _vertical(marks: Sequence[Mark], *, halo: bool = False) -> list[Spec]:
 
 
 def _words(marks: Sequence[Mark], epochs: int) -> list[Spec]:
-    """Return the words of the marks above the panel, in two heights so that neighbours can stand.
+    """Return the words of the marks above the panel.
 
     On the right half they stand to the left of their line, since there is no room beyond it.
     """
     style = {"yref": "y domain", "yanchor": "bottom", "showarrow": False}
     return [
-        {**style, "x": mark.epoch - 0.5, "y": 1, "yshift": 13 * (i % 2), "text": mark.text}
+        {
+            **style,
+            "x": mark.epoch - 0.5,
+            "y": 1,
+            "yshift": WORD_PX * (i % N_WORD_ROWS),
+            "text": mark.text,
+        }
         | {"font": {"size": 11, "color": mark.color}}
         | {"xanchor": "right" if mark.epoch > 0.6 * epochs else "left"}
         for i, mark in enumerate(marks)

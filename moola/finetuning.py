@@ -29,7 +29,7 @@ from moola.predict import predict as predict_windows
 from moola.predict import predict_run, write_predictions
 from moola.pretrained import check_not_seen
 from moola.releases import release_id
-from moola.restarting import parent_of
+from moola.restarting import hold_parent, parent_of
 from moola.run_process import Heartbeat
 from moola.runs import EXAMPLES_FILE, RunFolder, create_run
 from moola.schema import SPAN_TYPES
@@ -61,6 +61,7 @@ def prepare(
     run = create_run(runs_dir, config, name=name)
     run.save_config(config, facts)
     examples.save(run.path / EXAMPLES_FILE)
+    hold_parent(run)
     return run
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,17 +21,24 @@ STRATEGY = ("balance", "weights", "guard", "max_boost", "countdown")
 """Options that decide what goes backward. While none changes, a restart is a mere continuation."""
 
 
-def take_over(trainer: Trainer, parent: RunFolder, epoch: int) -> list[dict[str, Any]]:
+def take_over(
+    trainer: Trainer, parent: RunFolder, epoch: int, *, held: Path | None = None
+) -> list[dict[str, Any]]:
     """Load the parent's checkpoint of `epoch` into `trainer`; return the rows up to there.
 
     Under the same strategy training goes on exactly as the parent did. Under another one the new
     balancer starts from the losses as they are now, and AdamW forgets the encoder: its second
     moments are sizes of a gradient that had other weights in it. The step counters go with them,
     since a moment of 0 at step 1,000 would make the next step 30 times as long.
+
+    Parameters
+    ----------
+    held
+        Where the checkpoint may have been kept when the run was made.
     """
     rows = inherited_rows(parent, epoch)
     _refuse_other_data(trainer, parent)
-    path = checkpoint_path(parent, epoch)
+    path = held if held and held.exists() else checkpoint_path(parent, epoch)
     checkpoint = Checkpoint.load(path)
     before = FinetuneConfig.from_stored(checkpoint.meta["config"])
     is_same = all(getattr(before, name) == getattr(trainer.config, name) for name in STRATEGY)

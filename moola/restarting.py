@@ -10,8 +10,11 @@ A run keeps the checkpoints of its last epochs and of every twelfth part of the 
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,7 @@ from moola.exceptions import ConfigError, RunError
 from moola.runs import RunFolder, open_run
 
 CHECKPOINTS_DIR = "checkpoints"
+PARENT_FILE = "parent.pt"
 N_SPREAD = 12
 """Checkpoints kept over the whole plan, beside the newest ones."""
 INHERITED = (
@@ -61,6 +65,29 @@ def prune_checkpoints(run: RunFolder, kept: set[int]) -> None:
     """Delete the checkpoints of all other epochs."""
     for epoch in set(checkpoint_epochs(run)) - kept:
         checkpoint_path(run, epoch).unlink(missing_ok=True)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Put a file in a second place at once, without a second copy where links work."""
+    temporary = target.with_name(f".{target.name}.tmp")
+    temporary.unlink(missing_ok=True)
+    try:
+        os.link(source, temporary)
+    except OSError:  # a disk without hard links
+        shutil.copyfile(source, temporary)
+    os.replace(temporary, target)
+
+
+def hold_parent(run: RunFolder) -> None:
+    """Keep the checkpoint that a new run is to start from.
+
+    Its parent may be live, and a few epochs further have pruned it before the new run has its turn.
+    """
+    name, _, epoch = (run.config().restart_from or "").rpartition("@")
+    if name:
+        source = checkpoint_path(RunFolder(run.path.parent / name), int(epoch))
+        with suppress(FileNotFoundError):  # the trainer says so
+            link_or_copy(source, run.path / PARENT_FILE)
 
 
 def restart_config(run: RunFolder, epoch: int, **changes: Any) -> FinetuneConfig:

@@ -7,14 +7,19 @@ the best validation skill.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable
 from typing import Any
 
 from moola.checkpoint import Checkpoint
 from moola.handover import take_over
-from moola.restarting import checkpoint_path, kept_epochs, parent_of, prune_checkpoints
+from moola.restarting import (
+    PARENT_FILE,
+    checkpoint_path,
+    kept_epochs,
+    link_or_copy,
+    parent_of,
+    prune_checkpoints,
+)
 from moola.runs import RunFolder
 from moola.silence import silenced_tasks
 from moola.trainer import Trainer
@@ -78,7 +83,7 @@ def _start(run: RunFolder, trainer: Trainer) -> None:
         trainer.load(Checkpoint.load(last), source=str(last))
         _keep_checkpoint(run, trainer)  # a crash may have come between the two
     elif parent := parent_of(trainer.config, run.path.parent):
-        run.write_history(take_over(trainer, *parent))
+        run.write_history(take_over(trainer, *parent, held=run.path / PARENT_FILE))
     else:
         trainer.begin()
     # A row is written before its checkpoint, so a crash in between leaves a row to drop.
@@ -116,13 +121,7 @@ def _keep_checkpoint(run: RunFolder, trainer: Trainer) -> None:
     if state.epoch in kept and not state.tally.n_batches:
         path = checkpoint_path(run, state.epoch)
         path.parent.mkdir(exist_ok=True)
-        temporary = path.with_name(f".{path.name}.tmp")
-        temporary.unlink(missing_ok=True)
-        try:
-            os.link(run.path / "last.pt", temporary)
-        except OSError:  # a disk without hard links
-            shutil.copyfile(run.path / "last.pt", temporary)
-        os.replace(temporary, path)
+        link_or_copy(run.path / "last.pt", path)
     prune_checkpoints(run, kept)
 
 

@@ -21,8 +21,10 @@ from moola.predict import predict
 from moola.restarting import (
     checkpoint_epochs,
     checkpoint_path,
+    hold_parent,
     kept_epochs,
     nearest_checkpoint,
+    prune_checkpoints,
     restart_config,
 )
 from moola.runs import RunFolder, create_run, list_runs
@@ -64,6 +66,19 @@ def test_under_the_same_strategy_it_ends_as_the_uninterrupted_run(parent: RunFol
     assert without_origin(run) == without_origin(parent)
     own, theirs = (Checkpoint.load(r.path / "last.pt").model for r in (run, parent))
     assert all(torch.equal(own[name], theirs[name]) for name in own)
+
+
+def test_a_live_parent_may_prune_the_checkpoint_before_the_new_run_has_its_turn(
+    tmp_path: Path,
+) -> None:
+    parent = toy_run(tmp_path)
+    finetune(parent)
+    run = restarted(parent, 2, balance="raw")
+    hold_parent(run)
+    prune_checkpoints(parent, {4})
+    assert checkpoint_epochs(parent) == [4]
+    assert finetune(run) == "finished"
+    assert run.history()[2]["restart"]["from_epoch"] == 2
 
 
 def test_the_history_begins_with_the_parents_rows_and_marks_the_change(parent: RunFolder) -> None:

@@ -20,6 +20,7 @@ from moola.launching.ray_cluster import RayLauncher
 from moola.launching.ray_jobs import RayJobs, python_job
 from moola.launching.turn import training_turn
 from moola.liveness import read_job
+from moola.restarting import hold_parent
 from moola.runs import RunFolder, create_run
 from moola.supervisor import ALIVE_FILE, ASK_FILE, JOB_FILE
 from moola.workspace import Workspace
@@ -48,6 +49,7 @@ def start_run(
 ) -> RunFolder:
     """Create a run folder and launch the process that carries it."""
     run = create_run(workspace.runs_dir, config, name=name)
+    hold_parent(run)
     launch(run, workspace)
     return run
 

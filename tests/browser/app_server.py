@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,4 +87,5 @@ def _end_trainings(workspace: Workspace) -> None:
     for run in list_runs(workspace.runs_dir):
         status = run.status()
         if status.is_live and status.pid:
-            psutil.Process(status.pid).kill()
+            with suppress(psutil.NoSuchProcess):  # it may end by itself meanwhile
+                psutil.Process(status.pid).kill()

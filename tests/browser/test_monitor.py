@@ -73,7 +73,7 @@ def test_start_watch_stop_resume_and_restart_with_another_strategy(app: App, pag
     start = page.get_by_role("button", name="Start fine-tuning")
     expect(start).to_be_enabled(timeout=60_000)
     start.click()
-    expect(page.get_by_text(re.compile("Started")).first).to_be_visible()
+    expect(page.get_by_text(re.compile("Started")).first).to_be_visible(timeout=60_000)
     (run,) = list_runs(app.workspace.runs_dir)
 
     # The page follows by itself: the line of progress, then a bar for every epoch.
@@ -90,7 +90,8 @@ def test_start_watch_stop_resume_and_restart_with_another_strategy(app: App, pag
     page.get_by_role("button", name="Resume").first.click()
     expect(state_chip(page, "running")).to_be_visible(timeout=60_000)
     wait_for_epoch(run, n_stopped + 1)
-    assert [row["epoch"] for row in run.history()] == list(range(1, len(run.history()) + 1))
+    resumed = [row["epoch"] for row in run.history()]
+    assert resumed == list(range(1, len(resumed) + 1))
 
     # Restarted under another strategy: the live run is stopped, the new one takes its turn.
     click_cure(page)
@@ -101,8 +102,11 @@ def test_start_watch_stop_resume_and_restart_with_another_strategy(app: App, pag
     assert run.status().state == "stopped"
     assert newest.config().restart_from == f"{run.id}@{restarted_epoch(newest)}"
     assert [row["epoch"] for row in newest.history()] == list(range(1, 10))
-    words = "document.querySelector('.js-plotly-plot').layout.annotations.map(a => a.text).join()"
-    assert "restart: epoch → ema" in page.evaluate(words)
+    page.wait_for_function(
+        "[...document.querySelectorAll('.js-plotly-plot')].some(plot =>"
+        " plot.layout.annotations?.some(a => a.text.includes('restart: epoch → ema')))",
+        timeout=60_000,
+    )
 
 
 def restarted_epoch(run: RunFolder) -> int:
@@ -118,7 +122,7 @@ def test_a_killed_trainer_is_shown_as_crashed_with_its_reason(app: App, page: Pa
     os.kill(pid, signal.SIGKILL)
     expect(state_chip(page, "crashed")).to_be_visible(timeout=5_000)
     expect(page.get_by_text("SIGKILL").first).to_be_visible(timeout=1_000)
-    expect(page.get_by_role("button", name="Resume").first).to_be_visible()
+    expect(page.get_by_role("button", name="Resume").first).to_be_visible(timeout=20_000)
 
 
 def test_a_run_goes_on_when_the_server_is_killed_and_is_live_after_its_restart(
@@ -133,11 +137,12 @@ def test_a_run_goes_on_when_the_server_is_killed_and_is_live_after_its_restart(
         wait_for_epoch(run, n_before + 1)
         with running_app(sample, tmp_path / "second.log", port=first.port):
             page.goto(f"{first.url}/loss_shares?run={run.id}")
-            expect(state_chip(page, "running")).to_be_visible(timeout=30_000)
+            expect(state_chip(page, "running")).to_be_visible(timeout=60_000)
             # What was asked for from the first server works on the second.
             page.get_by_role("button", name="Kill").click()
-            expect(state_chip(page, "stopped")).to_be_visible(timeout=20_000)
-            expect(page.get_by_text("Killed before it could save").first).to_be_visible()
+            expect(state_chip(page, "stopped")).to_be_visible(timeout=60_000)
+            killed = page.get_by_text("Killed before it could save").first
+            expect(killed).to_be_visible(timeout=20_000)
 
 
 def test_two_tabs_show_the_same_run_and_one_deletes_it(
