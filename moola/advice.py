@@ -149,7 +149,7 @@ def _of_drift(facts: RunFacts) -> tuple[str, tuple[Action, ...]]:
 def _dominant(row: EpochRow) -> Task:
     """Return the task that takes most of the loss: what is summed is weights times losses."""
     shares = stored_shares(row, "loss")
-    return max(shares, key=lambda task: shares[task], default="ptr")
+    return max(TASKS, key=lambda task: shares.get(task, 0.0))
 
 
 def _weighted_more(row: EpochRow, task: Task, dominant: Task) -> str:
