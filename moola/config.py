@@ -37,6 +37,7 @@ LabelChoice = Literal["verified", "all"]
 SplitRule = Literal["blocks", "groups"]
 PointerHead = Literal["bar", "mean"]
 Augmentation = Literal["shift+mirror", "shift", "mirror", "none"]
+Precision = Literal["fp32", "bf16"]
 BEFORE_THE_OPTION: Mapping[str, Any] = {
     "split": "groups",
     "pointer_head": "mean",
@@ -91,11 +92,24 @@ class FinetuneConfig:
         "what the biases of the LSTM's forget gates start at: 1 remembers over a window, 0 is "
         "plain PyTorch",
     )
+    precision: Precision = _option(
+        "fp32",
+        "bf16: the model's own steps in training are computed in bfloat16; losses, weights, probe "
+        "and validation stay in float32",
+    )
+    deterministic: bool = _option(
+        False, "only algorithms that repeat exactly on a GPU too; slower, and an error without one"
+    )
     pretrained_encoder: str | None = _option(
         None, "checkpoint whose BiLSTM weights the encoder starts from"
     )
     freeze_encoder: bool = _option(
         False, "train the heads only; the balance then hardly changes what is learned"
+    )
+    cache_encoder: bool = _option(
+        False,
+        "compute a frozen encoder's output once, without the dropout on its input: far faster, "
+        "and another estimator than running it in every step",
     )
     balance: Balance = _option("epoch", "how the task losses are weighted against each other")
     weights: tuple[float, float, float, float] = _option(
@@ -178,6 +192,12 @@ class FinetuneConfig:
             raise ConfigError(
                 "freeze_encoder needs a pretrained_encoder: a frozen untrained encoder learns "
                 "nothing. Found none."
+            )
+        if self.cache_encoder and not (self.freeze_encoder and self.augment == "none"):
+            raise ConfigError(
+                "cache_encoder should go with freeze_encoder and augment none: an output is kept "
+                "that never changes. Found "
+                f"freeze_encoder {self.freeze_encoder}, augment {self.augment}."
             )
 
     @classmethod

@@ -7,7 +7,7 @@ time to it.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -33,6 +33,7 @@ class Batch:
     type_id: Tensor  # (B,)
     has_span: Tensor  # (B,) 1 with a span
     counts: Tensor  # (B, T) 0 for bars that no loss may count
+    hidden: Tensor | None = None  # (B, T, 192) what a frozen encoder says of them, where kept
 
     @classmethod
     def from_examples(cls, examples: Examples, device: torch.device) -> Self:
@@ -61,4 +62,8 @@ class Batch:
 
     def take(self, rows: Tensor) -> Self:
         """Return the batch of `rows`, an index tensor on the same device."""
-        return type(self)(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+        columns = {f.name: getattr(self, f.name) for f in fields(self)}
+        taken: dict[str, Any] = {
+            name: None if value is None else value[rows] for name, value in columns.items()
+        }
+        return type(self)(**taken)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
+from torch.backends import cudnn
 
 from moola.config import DEVICES
 from moola.exceptions import DeviceError
@@ -17,6 +20,8 @@ AVAILABLE: dict[str, Callable[[], bool]] = {
     "cpu": lambda: True,
 }
 """The devices in the order in which ``auto`` prefers them."""
+WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
+"""cuBLAS repeats its sums only with a workspace of fixed size, set before CUDA is first used."""
 
 
 def resolve_device(name: str) -> torch.device:
@@ -74,3 +79,28 @@ def use_one_thread(device: torch.device) -> None:
     """
     if device.type == "cpu":
         torch.set_num_threads(1)
+
+
+@contextlib.contextmanager
+def deterministic(is_on: bool = True) -> Iterator[None]:
+    """Let torch use only algorithms that repeat exactly; afterwards all is as it was before.
+
+    An operation that has no such algorithm on the device raises `RuntimeError` and names itself.
+    """
+    if not is_on:
+        yield
+        return
+    workspace = os.environ.get(WORKSPACE)
+    flags = (cudnn.deterministic, cudnn.benchmark)
+    enabled = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    try:
+        os.environ.setdefault(WORKSPACE, ":4096:8")
+        cudnn.deterministic, cudnn.benchmark = True, False
+        torch.use_deterministic_algorithms(True)
+        yield
+    finally:
+        torch.use_deterministic_algorithms(enabled, warn_only=warn_only)
+        cudnn.deterministic, cudnn.benchmark = flags
+        if workspace is None:
+            os.environ.pop(WORKSPACE, None)

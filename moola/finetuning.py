@@ -41,6 +41,7 @@ from moola.workspace import Workspace
 
 log = logging.getLogger("moola")
 
+CACHED = "encoder output cached, without input dropout: another estimator than the uncached run"
 RECORDED_PACKAGES = ("torch", "numpy", "pandas", "numba", "streamlit")
 
 
@@ -92,7 +93,8 @@ def _run_steps(
     config = run.config()
     device = resolve_device(config.device)
     examples = _examples(run, config, workspace)
-    facts = {"device": str(device)} | _release_facts(run, config) | describe(examples)
+    facts = {"device": str(device), **({"estimator": CACHED} if config.cache_encoder else {})}
+    facts |= _release_facts(run, config) | describe(examples)
     run.save_config(config, run.resolved() | facts)
     log.info("%s", summary_line(examples, config))
 
@@ -219,10 +221,11 @@ def summary_line(examples: Examples, config: FinetuneConfig) -> str:
     facts = describe(examples)
     cold = f", {facts['n_cold']} with cold features" if facts["n_cold"] else ""
     frozen = ", encoder frozen: the weights hardly matter" if config.freeze_encoder else ""
+    estimator = f"; {CACHED}" if config.cache_encoder else ""
     return (
         f"{facts['n_windows']} windows, {facts['n_spans']} spans, {facts['n_groups']} groups "
         f"({facts['n_train']} training, {facts['n_val']} validation{cold}); "
-        f"balance {config.balance}{frozen}"
+        f"balance {config.balance}{frozen}{estimator}"
     )
 
 

@@ -58,6 +58,7 @@ def epoch_row(
         "epoch_s": state.wall_s - state.wall_s_before,
         "probe_s": probe_s,
         "lr": lr,
+        "clip_rate": tally.clip_rate(),
         "strategy": config.balance,
         "raw": tally.mean_losses(),
         "weight": weights,

@@ -147,9 +147,13 @@ class JadeCompact(nn.Module):
         }
         return tuple(task for task in TASKS if heads[task] is not None)
 
-    def forward(self, features: Tensor) -> ModelOutput:
-        """Return the heads' outputs for (B, T, input_size) features."""
-        hidden, _ = self.encoder(self.input_dropout(self.scaled(features)))
+    def forward(self, features: Tensor, hidden: Tensor | None = None) -> ModelOutput:
+        """Return the heads' outputs for (B, T, input_size) features.
+
+        `hidden` is the encoder's output for them where it is known, which spares computing it.
+        """
+        if hidden is None:
+            hidden = self.encode(features)
         pooled = self.dense_dropout(self.projection(hidden.mean(dim=1)).relu())
         start_logits = end_logits = None
         if self.edge_head:
@@ -163,6 +167,10 @@ class JadeCompact(nn.Module):
             binary_logits=self._per_bar(self.binary_head, hidden),
             countdown=self._per_bar(self.countdown_head, hidden),
         )
+
+    def encode(self, features: Tensor) -> Tensor:
+        """Return (B, T, 192), the LSTM's output for (B, T, input_size) features."""
+        return self.encoder(self.input_dropout(self.scaled(features)))[0]
 
     def _per_bar(self, head: nn.Linear | None, hidden: Tensor) -> Tensor | None:
         return head(self.dense_dropout(hidden)).squeeze(-1) if head else None

@@ -23,6 +23,7 @@ class EpochTally:
     entries: dict[Task, float] = field(default_factory=dict)  # rows or bars counted
     weights: dict[Task, float] = field(default_factory=dict)  # sum over batches
     weighted: dict[Task, float] = field(default_factory=dict)  # sum of weight times loss
+    n_clipped: int = 0  # steps whose gradient was longer than the run allows
 
     def add(
         self,
@@ -58,6 +59,13 @@ class EpochTally:
     def mean_weights(self) -> dict[Task, float]:
         """Return the weights' mean over the batches."""
         return {task: total / max(self.n_batches, 1) for task, total in self.weights.items()}
+
+    def clip_rate(self) -> float:
+        """Return the part of the steps that were clipped.
+
+        One norm is clipped for all tasks, so a high rate says that the largest shortens the rest.
+        """
+        return self.n_clipped / max(self.n_batches, 1)
 
     def loss_shares(self) -> dict[Task, float]:
         """Return each task's part of everything that went backward in the epoch."""

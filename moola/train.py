@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from moola.checkpoint import Checkpoint
+from moola.device import deterministic
 from moola.handover import take_over
 from moola.restarting import (
     PARENT_FILE,
@@ -49,12 +50,28 @@ def finetune(
     str
         ``finished`` or ``stopped``.
     """
-    trainer = Trainer(run.config(), run.examples())
+    config = run.config()
+    with deterministic(config.deterministic):
+        trainer = Trainer(config, run.examples())
+        _start(run, trainer)
+        return _run_epochs(
+            run, trainer, on_progress=on_progress, on_step=on_step or _ignore, stop=stop or _never
+        )
+
+
+def _run_epochs(
+    run: RunFolder,
+    trainer: Trainer,
+    *,
+    on_progress: Callable[[dict[str, Any]], None] | None,
+    on_step: Callable[[int, int], None],
+    stop: Callable[[], bool],
+) -> str:
+    """Train to the planned epoch, and save each; return ``finished`` or ``stopped``."""
     last = run.path / "last.pt"
-    _start(run, trainer)
     while trainer.state.epoch < trainer.config.epochs:
         # Train, and evaluate if the epoch was not cut short.
-        if not trainer.run_epoch(stop=stop or _never, on_step=on_step or _ignore):
+        if not trainer.run_epoch(stop=stop, on_step=on_step):
             trainer.checkpoint().save(last)
             return "stopped"
         row, is_best = trainer.end_epoch()

@@ -35,13 +35,14 @@ from moola.examples import Examples
 from moola.exceptions import CheckpointError, SchemaError
 from moola.loop import LoopState, epoch_row
 from moola.losses import Constants, counted_entries, start_at_constants, task_losses
-from moola.model import JadeCompact, open_forget_gates
+from moola.model import open_forget_gates
 from moola.optimizer import load_optimizer, lr_factor, make_optimizer
 from moola.predict import run_model
 from moola.probe import N_PROBE_WINDOWS, is_probed, probe_gradients
 from moola.schema import Task
 from moola.shares import TaskGradients
 from moola.tally import EpochTally
+from moola.training_model import make_model, training_output, with_hidden
 from moola.validation import calibrate, mean_losses, validate
 from moola.window_losing import losses_of_windows
 
@@ -104,8 +105,15 @@ class Trainer:
             if self.config.standardize:
                 self.model.fit_scale(self.train_batch.features)
         start_at_constants(self.model, self.constants)
+        self._keep_encoder_output()
         untrained = mean_losses(self.model, self.train_batch, self.config.countdown)
         self.balancer.begin(untrained.mean_losses())
+
+    def _keep_encoder_output(self) -> None:
+        """Run a frozen encoder over the windows once for all epochs, if that is asked for."""
+        if self.config.cache_encoder:
+            self.train_batch = with_hidden(self.model, self.train_batch)
+            self.val_batch = with_hidden(self.model, self.val_batch)
 
     def run_epoch(self, *, stop: Callable[[], bool], on_step: Callable[[int, int], None]) -> bool:
         """Train on every window once, or go on with a half-done epoch; False if stopped."""
@@ -138,7 +146,7 @@ class Trainer:
     def train_step(self, batch: Batch) -> None:
         """Go one step: a loss per task, one loss to go backward from, one update."""
         state = self.state
-        output = self.model(batch.features)
+        output = training_output(self.model, batch, self.config.precision)
         losses = task_losses(output, batch, self.config.countdown)
         context = StepContext(
             epoch=state.epoch + 1,
@@ -154,7 +162,8 @@ class Trainer:
             decision.loss.backward()
         # The log-sigmas are left out: they have a learning rate, bounds and a size of their own.
         trained = [p for p in self.model.parameters() if p is not self.model.log_sigma]
-        nn.utils.clip_grad_norm_(trained, self.config.clip_norm)
+        norm = nn.utils.clip_grad_norm_(trained, self.config.clip_norm)
+        state.tally.n_clipped += int(norm.item() > self.config.clip_norm)
         for group in self.optimizer.param_groups:
             factor = lr_factor(state.step, self.n_steps) if group["scheduled"] else 1.0
             group["lr"] = group["peak_lr"] * factor
@@ -286,21 +295,9 @@ class Trainer:
         self.calibration = Calibration(**checkpoint.meta["calibration"])
         self.state = LoopState.from_dict(checkpoint.training["state"])
         restore_random_state(checkpoint.training["random"], self.masks, self.device)
+        self._keep_encoder_output()
 
 
 def spread(n: int, n_taken: int, device: torch.device) -> Tensor:
     """Return `n_taken` rows of `n`, evenly: neighbours in the table are neighbours in time."""
     return torch.linspace(0, n - 1, min(n_taken, n)).long().to(device)
-
-
-def make_model(config: FinetuneConfig, masks: Masks) -> JadeCompact:
-    """Return an untrained model with the heads that `config` asks for."""
-    model = JadeCompact(
-        predict_expansion_sequence=config.use_expansion_heads,
-        pointer_head=config.pointer_head,
-        standardize=config.standardize,
-        masks=masks,
-    )
-    if config.freeze_encoder:
-        model.freeze_encoder()
-    return model

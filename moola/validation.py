@@ -112,6 +112,6 @@ def mean_losses(model: JadeCompact, batch: Batch, countdown: CountdownScale) -> 
     tally = EpochTally()
     for rows in torch.arange(len(batch), device=batch.features.device).split(BATCH_SIZE):
         part = batch.take(rows)
-        losses = task_losses(model(part.features), part, countdown)
+        losses = task_losses(model(part.features, part.hidden), part, countdown)
         tally.add(losses, counted_entries(part), dict.fromkeys(losses, 1.0))
     return tally

@@ -29,7 +29,7 @@ def losses_of_windows(
     parts = []
     for rows in torch.arange(len(batch), device=batch.features.device).split(BATCH_SIZE):
         part = batch.take(rows)
-        parts.append(_of_each_row(model(part.features), part, countdown))
+        parts.append(_of_each_row(model(part.features, part.hidden), part, countdown))
     return torch.cat(parts).float().cpu().numpy()
 
 

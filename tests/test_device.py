@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
+
 import pytest
+import torch
 
 from moola import device
 from moola.exceptions import DeviceError
@@ -33,3 +36,30 @@ def test_the_list_ends_with_a_named_cpu() -> None:
     last = device.list_devices()[-1]
     assert last["key"] == "cpu"
     assert last["name"]
+
+
+def test_deterministic_algorithms_are_asked_for_and_given_up_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv(device.WORKSPACE, raising=False)
+    before = (torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark)
+    with device.deterministic():
+        assert torch.are_deterministic_algorithms_enabled()
+        assert torch.backends.cudnn.deterministic
+        assert not torch.backends.cudnn.benchmark
+        assert os.environ[device.WORKSPACE] == ":4096:8"
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert (torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark) == before
+    assert device.WORKSPACE not in os.environ
+
+
+def test_a_workspace_that_was_chosen_before_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(device.WORKSPACE, ":16:8")
+    with device.deterministic():
+        assert os.environ[device.WORKSPACE] == ":16:8"
+    assert os.environ[device.WORKSPACE] == ":16:8"
+
+
+def test_without_the_option_nothing_is_asked_for() -> None:
+    with device.deterministic(False):
+        assert not torch.are_deterministic_algorithms_enabled()

@@ -28,7 +28,7 @@ from moola.losses import (
     task_losses,
 )
 from moola.model import JadeCompact, ModelOutput
-from moola.schema import TASKS
+from moola.schema import TARGET_SHARES, TASKS
 from tests.toy import toy_examples
 
 CPU = torch.device("cpu")
@@ -230,6 +230,25 @@ def test_an_untrained_model_starts_at_the_constants(countdown: CountdownScale) -
     losses = task_losses(model(batch.features), batch, countdown)
     for task in TASKS:
         assert losses[task].item() == pytest.approx(constants.losses[task], rel=1e-3)
+
+
+def test_an_untrained_model_is_a_bad_ruler_until_its_biases_stand_at_the_constants() -> None:
+    # A sigmoid of 0 says that every span is 52 bars long, which one epoch of a bias mends: weights
+    # by that first loss would give pointers a third of what they should have, for the whole run.
+    examples = toy_examples(30)
+    constants = Constants.fit(examples, "clip20", "mean")
+    batch = Batch.from_examples(examples, CPU)
+    torch.manual_seed(0)
+    model = JadeCompact(pointer_head="mean").eval()
+
+    def first_loss() -> float:
+        return task_losses(model(batch.features), batch, "clip20")["ptr"].item()
+
+    target = TARGET_SHARES["ptr"]
+    right = target / constants.losses["ptr"]
+    assert target / first_loss() < right / 2.5
+    start_at_constants(model, constants)
+    assert target / first_loss() == pytest.approx(right, rel=0.05)
 
 
 def test_a_type_that_training_lacks_stays_possible() -> None:

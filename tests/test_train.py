@@ -10,6 +10,7 @@ import torch
 from moola.balancing import Raw
 from moola.checkpoint import Checkpoint
 from moola.config import BALANCES, Balance, FinetuneConfig
+from moola.dataset import Batch
 from moola.device import AVAILABLE
 from moola.exceptions import CheckpointError, DeviceError, RunError, SchemaError
 from moola.model import JadeCompact
@@ -24,7 +25,7 @@ from tests.training import after_steps, without_time
 ROW_KEYS = {
     "schema", "epoch", "step", "wall", "lr", "strategy", "raw", "weight", "boost", "loss_share",
     "grad_raw", "grad_share", "aligned_share", "cos_pairs", "val_raw", "skill", "log_sigma",
-    "metrics", "probe_s", "epoch_s", "alarms",
+    "metrics", "probe_s", "epoch_s", "alarms", "clip_rate",
 }  # fmt: skip
 
 
@@ -163,6 +164,41 @@ def test_equal_seeds_give_equal_numbers_and_others_do_not(tmp_path: Path) -> Non
         finetune(run)
     first, again, other = (without_time(run) for run in runs)
     assert first == again != other
+
+
+def test_two_deterministic_runs_are_equal_and_train_by_repeatable_algorithms(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+    step = Trainer.train_step
+
+    def watched(trainer: Trainer, batch: Batch) -> None:
+        asked.append(torch.are_deterministic_algorithms_enabled())
+        step(trainer, batch)
+
+    monkeypatch.setattr(Trainer, "train_step", watched)
+    runs = [toy_run(tmp_path / str(i), epochs=2, deterministic=True) for i in range(2)]
+    for run in runs:
+        finetune(run)
+    assert without_time(runs[0]) == without_time(runs[1])
+    assert asked == [True] * 12
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+@pytest.mark.parametrize(("clip_norm", "rate"), [(1e-6, 1.0), (1e9, 0.0)])
+def test_a_row_says_which_part_of_its_steps_was_clipped(
+    tmp_path: Path, clip_norm: float, rate: float
+) -> None:
+    run = toy_run(tmp_path, epochs=1, clip_norm=clip_norm)
+    finetune(run)
+    assert run.history()[0]["clip_rate"] == rate
+
+
+def test_the_clip_rate_counts_the_steps_of_an_epoch_that_was_cut_in_two(tmp_path: Path) -> None:
+    run = toy_run(tmp_path, epochs=1, clip_norm=1e-6)
+    finetune(run, stop=after_steps(1))
+    finetune(run)
+    assert run.history()[0]["clip_rate"] == 1.0
 
 
 def test_batches_hold_every_window_once_in_a_new_order_each_epoch() -> None:

@@ -134,5 +134,5 @@ def pulls(losses: Mapping[Task, Tensor], hidden: Tensor) -> dict[Task, float]:
     norms: dict[Task, float] = {}
     for task, loss in losses.items():
         (gradient,) = torch.autograd.grad(loss, hidden, retain_graph=True, allow_unused=True)
-        norms[task] = 0.0 if gradient is None else gradient.norm().item()
+        norms[task] = 0.0 if gradient is None else gradient.float().norm().item()
     return norms

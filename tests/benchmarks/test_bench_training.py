@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +15,7 @@ from moola.calibration import fit_calibration
 from moola.config import FinetuneConfig
 from moola.decode import IDENTITY
 from moola.dropout import Masks
+from moola.model import JadeCompact
 from moola.predict import run_model
 from moola.probe import probe_gradients
 from moola.trainer import Trainer
@@ -19,12 +23,13 @@ from tests.benchmarks.timing import interleaved, print_table
 from tests.toy import toy_examples
 
 N_WINDOWS = 174
-ROUNDS = 15
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "15"))
 HIDDEN_SHAPE = (29, 105, 192)
 
 
-def trainer_with(*, masks: bool) -> Trainer:
-    trainer = Trainer(FinetuneConfig(device="cpu", epochs=10_000), toy_examples(N_WINDOWS))
+def trainer_with(*, masks: bool, **options: Any) -> Trainer:
+    config = FinetuneConfig(device="cpu", epochs=10_000, **options)
+    trainer = Trainer(config, toy_examples(N_WINDOWS))
     if not masks:
         for layer in (trainer.model.input_dropout, trainer.model.dense_dropout):
             layer.masks = None
@@ -55,15 +60,40 @@ def test_dropout_masks() -> None:
     print_table(f"dropout mask {HIDDEN_SHAPE}", seconds)
 
 
-def test_training_step() -> None:
-    seconds = interleaved(
-        {
-            "step, SFC64 masks": step_of(trainer_with(masks=True)),
-            "step, plain torch dropout": step_of(trainer_with(masks=False)),
-        },
-        rounds=ROUNDS,
-    )
-    print_table("training step, 29 windows", seconds)
+def epoch_of(trainer: Trainer) -> Callable[[], None]:
+    def epoch() -> None:
+        trainer.model.train()
+        for rows in trainer.batches(1):
+            trainer.train_step(trainer.train_batch.take(rows))
+
+    return epoch
+
+
+def test_options_that_make_training_faster(tmp_path: Path) -> None:
+    torch.save(JadeCompact().state_dict(), tmp_path / "encoder.pt")
+    frozen = {
+        "pretrained_encoder": str(tmp_path / "encoder.pt"),
+        "freeze_encoder": True,
+        "augment": "none",
+    }
+    steps = {
+        "step, plain torch dropout": step_of(trainer_with(masks=False)),
+        "step, SFC64 masks": step_of(trainer_with(masks=True)),
+        "step, masks + bf16": step_of(trainer_with(masks=True, precision="bf16")),
+    }
+    print_table("training step, 29 windows", interleaved(steps, rounds=ROUNDS))
+    epochs = {
+        "frozen, plain torch dropout": epoch_of(trainer_with(masks=False, **frozen)),
+        "frozen, masks": epoch_of(trainer_with(masks=True, **frozen)),
+        "cached, plain torch dropout": epoch_of(
+            trainer_with(masks=False, cache_encoder=True, **frozen)
+        ),
+        "cached, masks": epoch_of(trainer_with(masks=True, cache_encoder=True, **frozen)),
+        "cached, masks + bf16": epoch_of(
+            trainer_with(masks=True, cache_encoder=True, precision="bf16", **frozen)
+        ),
+    }
+    print_table("epoch of a frozen encoder", interleaved(epochs, rounds=ROUNDS))
 
 
 def test_parts_of_an_epoch() -> None:
@@ -74,17 +104,12 @@ def test_parts_of_an_epoch() -> None:
     fitted = fit_calibration(logits, spans.start, spans.end, trainer.prior)
     assert np.isfinite([fitted.scale, fitted.offset]).all()
 
-    def epoch() -> None:
-        trainer.model.train()
-        for rows in trainer.batches(1):
-            trainer.train_step(trainer.train_batch.take(rows))
-
     def calibrate(initial=IDENTITY) -> object:
         return fit_calibration(logits, spans.start, spans.end, trainer.prior, initial=initial)
 
     seconds = interleaved(
         {
-            "training pass": epoch,
+            "training pass": epoch_of(trainer),
             "gradient probe": lambda: probe_gradients(trainer.model, trainer.probe_batch, "clip20"),
             "calibration from nothing": calibrate,
             "calibration from the epoch before": lambda: calibrate(fitted),
