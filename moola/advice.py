@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from moola.inertia import inertia
 from moola.judgement import SILENT, Alert, Code, RunFacts, judge, skill_of, tasks_of
 from moola.schema import TASK_NAMES, TASKS, Task
 from moola.silence import RULES, EpochRow, SilenceRules, stored_shares, target_shares
@@ -26,6 +27,9 @@ class Action:
 
     text: str
     options: Mapping[str, Any] = field(default_factory=dict)
+
+
+_TO_EPOCH = Action("Switch to the balance epoch", {"balance": "epoch"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +49,7 @@ def advise(
     history: Sequence[EpochRow], facts: RunFacts, rules: SilenceRules = RULES
 ) -> list[Advice]:
     """Return every alert of `judge` with its likely cause and actions."""
-    return [_advice(alert, history[-1], facts) for alert in judge(history, facts, rules)]
+    return [_advice(alert, history, facts) for alert in judge(history, facts, rules)]
 
 
 def badges(
@@ -96,9 +100,10 @@ def blind_spot(facts: RunFacts) -> str | None:
     return None
 
 
-def _advice(alert: Alert, row: EpochRow, facts: RunFacts) -> Advice:
+def _advice(alert: Alert, history: Sequence[EpochRow], facts: RunFacts) -> Advice:
+    row = history[-1]
     if alert.code in SILENT:
-        cause, actions = _of_silence(alert, row, facts)
+        cause, actions = _of_silence(alert, history, facts)
     elif alert.code == "OUT_OF_BAND" and _boosted(row):
         cause, actions = f"The guard is at work: {_boosted(row)}; that is its price.", ()
     elif alert.code == "OUT_OF_BAND":
@@ -108,14 +113,17 @@ def _advice(alert: Alert, row: EpochRow, facts: RunFacts) -> Advice:
     return Advice(alert=alert, cause=cause, actions=actions)
 
 
-def _of_silence(alert: Alert, row: EpochRow, facts: RunFacts) -> tuple[str, tuple[Action, ...]]:
+def _of_silence(
+    alert: Alert, history: Sequence[EpochRow], facts: RunFacts
+) -> tuple[str, tuple[Action, ...]]:
+    row = history[-1]
     if alert.code == "GRAD_SILENCED" and _loss_share_is_fine(row, alert.task):
         return _WEAK_PATH
     if facts.is_frozen:
         return _NOTHING_SHARED, ()
     largest = _dominant(row)
     if facts.balance in UNSCALED or facts.countdown == "raw":
-        actions = (Action("Switch to the balance epoch", {"balance": "epoch"}),)
+        actions = (_TO_EPOCH,)
         if facts.countdown == "raw":
             clip = Action(
                 "Clip the countdown to ±20 bars and divide by 20", {"countdown": "clip20"}
@@ -128,13 +136,13 @@ def _of_silence(alert: Alert, row: EpochRow, facts: RunFacts) -> tuple[str, tupl
             f"{_weighted_more(row, alert.task, largest)}.",
             actions,
         )
-    if facts.balance == "kendall":
-        return _INERTIA
+    if facts.balance == "kendall" and (evidence := inertia(history, alert.task, facts.epochs)):
+        return f"Inertia: {evidence}.", (_TO_EPOCH,)
     return _of_drift(facts)
 
 
 def _of_drift(facts: RunFacts) -> tuple[str, tuple[Action, ...]]:
-    switch = (Action("Switch to the balance epoch", {"balance": "epoch"}),)
+    switch = (_TO_EPOCH,)
     if facts.balance in UNSCALED:
         return "Scale: the weights do not follow the sizes of the losses.", switch
     if facts.balance == "initial":
@@ -186,10 +194,6 @@ _WEAK_PATH = (
 _NOTHING_SHARED = (
     "The encoder is frozen, so the heads share nothing: its head learns at its own pace, and other "
     "weights would hardly change that."
-)
-_INERTIA = (
-    "Inertia: its log-sigma has far to travel, or stands at a bound.",
-    (Action("Switch to the balance epoch", {"balance": "epoch"}),),
 )
 _OTHER: dict[Code, tuple[str, tuple[Action, ...]]] = {
     "DEAD_PATH": (

@@ -98,7 +98,8 @@ class FinetuneConfig:
         "and validation stay in float32",
     )
     deterministic: bool = _option(
-        False, "only algorithms that repeat exactly on a GPU too; slower, and an error without one"
+        False,
+        "only algorithms that repeat exactly, on a GPU too: slower; what has none raises an error",
     )
     pretrained_encoder: str | None = _option(
         None, "checkpoint whose BiLSTM weights the encoder starts from"

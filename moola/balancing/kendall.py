@@ -13,10 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from moola.balancing._base import Balancer, Decision, StepContext, WeightedTask
+from moola.inertia import HIGH, LOW
 from moola.schema import Task
-
-LOW, HIGH = 0.1, 2.0
-"""Bounds of ``sigma^2`` in units of the constant predictor's loss, at whose optimum it stands."""
 
 
 class Kendall(Balancer):
