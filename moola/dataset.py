@@ -67,3 +67,8 @@ class Batch:
             name: None if value is None else value[rows] for name, value in columns.items()
         }
         return type(self)(**taken)
+
+
+def spread(n: int, n_taken: int, device: torch.device) -> Tensor:
+    """Return `n_taken` rows of `n`, evenly: neighbours in the table are neighbours in time."""
+    return torch.linspace(0, n - 1, min(n_taken, n)).long().to(device)

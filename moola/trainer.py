@@ -27,7 +27,7 @@ from moola.checkpoint import (
     restore_random_state,
 )
 from moola.config import FinetuneConfig
-from moola.dataset import Batch
+from moola.dataset import Batch, spread
 from moola.decode import IDENTITY, Calibration, fit_length_prior
 from moola.device import resolve_device, use_one_thread
 from moola.dropout import Masks
@@ -296,8 +296,3 @@ class Trainer:
         self.state = LoopState.from_dict(checkpoint.training["state"])
         restore_random_state(checkpoint.training["random"], self.masks, self.device)
         self._keep_encoder_output()
-
-
-def spread(n: int, n_taken: int, device: torch.device) -> Tensor:
-    """Return `n_taken` rows of `n`, evenly: neighbours in the table are neighbours in time."""
-    return torch.linspace(0, n - 1, min(n_taken, n)).long().to(device)
