@@ -22,6 +22,7 @@ import pyarrow as pa
 from moola import collect
 from moola.bars import BarStore
 from moola.carrying import Stopped, carry
+from moola.device import deterministic
 from moola.examples import Examples
 from moola.exceptions import RunError
 from moola.folding import repeated_folds
@@ -123,7 +124,8 @@ def work(run: RunFolder, stopped: Stopped) -> None:
             study.stop()
 
     if _n_done(study) < config.trials:
-        with contextlib.suppress(StoppedHere):
+        repeatable = bool(config.base.get("deterministic"))
+        with contextlib.suppress(StoppedHere), deterministic(repeatable):
             study.optimize(
                 lambda trial: _objective(trial, config, parts, stopped, optuna),
                 callbacks=[enough],

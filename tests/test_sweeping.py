@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
 import pytest
+import torch
 
 from moola import launching, sweeping
 from moola.cli import main
@@ -16,6 +18,7 @@ from moola.config import FinetuneConfig
 from moola.exceptions import ConfigError
 from moola.runs import RunFolder, create_run
 from moola.sweep_config import SweepConfig
+from moola.trainer import Trainer
 from moola.workspace import Workspace
 from tests.processes import wait_for, wait_for_state, workspace
 from tests.toy import toy_examples
@@ -108,6 +111,23 @@ def test_a_stopped_trial_is_tried_again_with_its_own_options(tmp_path: Path) -> 
     table = sweeping.trials_table(run)
     assert table["lr"].tolist() == [lr, lr]
     assert sorted(table["state"]) == ["complete", "fail"]
+
+
+def test_trials_train_by_repeatable_algorithms_if_the_sweep_asks_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+    run_epoch = Trainer.run_epoch
+
+    def watched(trainer: Trainer, **options: Any) -> bool:
+        asked.append(torch.are_deterministic_algorithms_enabled())
+        return run_epoch(trainer, **options)
+
+    monkeypatch.setattr(Trainer, "run_epoch", watched)
+    base = {**BASE, "epochs": 1, "deterministic": True}
+    sweeping.work(toy_sweep(tmp_path, trials=1, search=("lr",), base=base), lambda: False)
+    assert asked == [True, True]
+    assert not torch.are_deterministic_algorithms_enabled()
 
 
 def test_a_run_of_another_kind_is_no_sweep(
