@@ -54,13 +54,13 @@ def wait_for_epoch(run: RunFolder, epoch: int) -> None:
         time.sleep(0.1)
 
 
-def click_cure(page: Page) -> None:
+def click_cure(page: Page, *, n_epochs: int) -> None:
     page.get_by_role("button", name="Restart…").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Loss balance").click()
     page.get_by_role("option", name="ema", exact=True).click()
     epochs = dialog.get_by_role("spinbutton", name="Epochs")
-    epochs.fill("9")
+    epochs.fill(str(n_epochs))
     epochs.press("Enter")
     dialog.get_by_role("button", name="Start").click()
 
@@ -94,14 +94,16 @@ def test_start_watch_stop_resume_and_restart_with_another_strategy(app: App, pag
     assert resumed == list(range(1, len(resumed) + 1))
 
     # Restarted under another strategy: the live run is stopped, the new one takes its turn.
-    click_cure(page)
+    # It goes on while the dialog is open, so the plan ends well beyond where it is now.
+    n_epochs = len(run.history()) + 40
+    click_cure(page, n_epochs=n_epochs)
     expect(page.get_by_text(re.compile("Started")).first).to_be_visible(timeout=60_000)
     expect(state_chip(page, "finished")).to_be_visible(timeout=TRAINING_TIMEOUT_MS)
     newest = list_runs(app.workspace.runs_dir)[0]
     assert newest.id != run.id
     assert run.status().state == "stopped"
     assert newest.config().restart_from == f"{run.id}@{restarted_epoch(newest)}"
-    assert [row["epoch"] for row in newest.history()] == list(range(1, 10))
+    assert [row["epoch"] for row in newest.history()] == list(range(1, n_epochs + 1))
     page.wait_for_function(
         "[...document.querySelectorAll('.js-plotly-plot')].some(plot =>"
         " plot.layout.annotations?.some(a => a.text.includes('restart: epoch → ema')))",
