@@ -66,7 +66,10 @@ def test_chain_on_real_bars(tmp_path: Path, real_bars_dir: Path) -> None:
 
     predictions = run.predictions()
     assert predictions is not None
-    assert set(predictions["window_uid"]) == {row.window_uid for row in open_windows}
+    known = {row.window_uid for row in open_windows}
+    assert set(predictions["window_uid"]) <= known
+    assert run.resolved()["n_windows"] == predictions["window_uid"].nunique()
+    assert run.resolved()["n_purged"] >= len(known) - run.resolved()["n_windows"] > 0
     assert (predictions.groupby("window_uid").size() == WINDOW_LENGTH).all()
     assert predictions["binary_prob"].between(0, 1).all()
     assert predictions["countdown_bars"].notna().all()
@@ -90,7 +93,8 @@ def test_the_command_of_the_source_notes_runs_as_written(sample: Workspace) -> N
     )  # fmt: skip
     run = RunFolder(Path(trained["folder"]))
     resolved = run.resolved()
-    assert resolved["n_windows"] == 174
+    assert resolved["n_windows"] + resolved["n_purged"] == 174
+    assert 0 < resolved["n_purged"] < 174 / 5, "what lies too near to the held-out block"
     assert resolved["n_groups"] < 174, "overlapping windows share a group"
     assert resolved["n_cold"] == 0, "the sample's windows are found in its bars"
     assert run.config().batch_size == 8
@@ -167,7 +171,10 @@ def test_predict_tells_known_windows_from_new_ones(sample: Workspace, tmp_path: 
     answer = moola(sample.root, "predict", "--run", trained["run"], "--store", "--out", out)
     table = pd.read_parquet(out)
     assert answer["n_windows"] == table["window_uid"].nunique() == 174
-    assert set(table["split"]) == {"train", "val"}
+    n_new = table.loc[table["split"] == "new", "window_uid"].nunique()
+    n_purged = RunFolder(Path(trained["folder"])).resolved()["n_purged"]
+    assert set(table["split"]) == {"train", "val", "new"}
+    assert n_new == n_purged, "too near to the held-out block to train on"
 
 
 BAD_CALLS: list[tuple[list[str], str]] = [

@@ -36,7 +36,7 @@ def test_kill_9_is_seen_as_a_crash_and_resume_ends_with_the_same_losses(
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     wait_for_state(killed, "crashed")
-    assert "killed by SIGKILL" in killed.status().message
+    wait_for(lambda: "killed by SIGKILL" in killed.status().message, "the supervisor's word")
 
     n_logged = len(killed.history())
     launching.resume_run(killed, workspace)

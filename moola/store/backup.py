@@ -14,7 +14,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -228,8 +228,9 @@ def _drop_old(file: Path) -> None:
         if backup.day not in kept_days:
             backup.path.unlink(missing_ok=True)
     for path in (file.parent / BACKUPS).glob(f".{file.stem}-*"):  # of a process that was killed
-        if time.time() - path.stat().st_mtime > ABANDONED_S:
-            path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # another process has just given it its name
+            if time.time() - path.stat().st_mtime > ABANDONED_S:
+                path.unlink()
 
 
 def _is_damage(error: BaseException) -> bool:

@@ -93,7 +93,9 @@ def test_several_runs_have_paired_differences_from_the_first(
     assert not app.exception
     text = shown_text(app)
     assert "Differences from made" in text
-    assert "paired on the same 36 held-out windows" in text
+    held_out = run.examples().take(run.examples().is_val)
+    n_windows = len(held_out.first_of_each_window())
+    assert f"paired on the same {n_windows} held-out windows" in text
     assert "They differ in balance" in text
     spec = json.loads(app.get("plotly_chart")[0].proto.spec)
     assert len(spec["data"]) == 2 * 2 * 4
