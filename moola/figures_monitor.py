@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import plotly.graph_objects as go
@@ -224,19 +225,24 @@ def _by_task(
 def _shares(
     history: Sequence[Row], key: str, words: tuple[str, str], epochs: int, marks: Sequence[Mark]
 ) -> go.Figure:
-    """Return stacked bars: unlike an area, they show the first epoch and invent nothing between."""
+    """Return stacked bars, each as wide as its epoch is the newest known: probes come now and then.
+
+    Unlike an area they show the first epoch, and draw no slope between two measurements.
+    """
     title, note = words
     if not history:
         return empty(title, NO_EPOCH)
     x = [row["epoch"] for row in history]
-    width = max(1, round((x[-1] - x[0]) / max(1, len(x) - 1)))
+    widths = [after - epoch for epoch, after in pairwise([*x, x[-1] + 1])]
+    part = 0.94 if epochs <= 30 else 1
     bars = [
         {
             "type": "bar",
             "x": x,
             "y": [(row.get(key) or {}).get(task) for row in history],
             "name": f"{TASK_NAMES[task]} ({target:.0%})",
-            "width": width * (0.94 if epochs <= 30 else 1),
+            "width": [width * part for width in widths],
+            "offset": -part / 2,
             "marker": {"color": TASK_COLORS[task], "line": {"width": 0}},
             "hovertemplate": "%{y:.1%}",
             # A click on an epoch chooses it; it does not dim the others.

@@ -66,6 +66,15 @@ def test_loss_shares_are_stacked_in_task_order_and_fill_every_epoch() -> None:
     assert np.sum([bar.y for bar in figure.data], axis=0) == pytest.approx(np.ones(len(HISTORY)))
 
 
+def test_a_share_is_shown_until_the_next_one_was_measured() -> None:
+    probed = [row | {"grad_share": row["grad_share"] if row["epoch"] in (1, 2, 6, 10) else None}
+              for row in HISTORY]  # fmt: skip
+    bar = figures_monitor.gradient_shares(probed, epochs=60).data[0]
+    left = np.array(bar.x) + bar.offset
+    assert left.tolist() == [0.5, 1.5, 5.5, 9.5]
+    assert (left[1:] == (left + np.array(bar.width))[:-1]).all()
+
+
 def test_the_pointer_band_is_drawn_at_60_and_80_percent() -> None:
     heights = {shape.y0 for shape in figures_monitor.loss_shares(HISTORY, epochs=20).layout.shapes}
     assert heights == {0.6, 0.8}
