@@ -55,12 +55,12 @@ def _figures(
     last = history.last or {}
     alerts = tuple((a.alert.task, a.alert.code, a.alert.since_epoch) for a in judged.advice)
     version = (history.n_rows, last.get("wall"), last.get("epoch"), epochs, span, alerts)
-    return _made(run.id, version, _history=history, _judged=judged)
+    return _made(str(run.path), version, _history=history, _judged=judged)
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)
 def _made(
-    run_id: str, version: tuple[Any, ...], *, _history: HistoryDigest, _judged: Judgement
+    folder: str, version: tuple[Any, ...], *, _history: HistoryDigest, _judged: Judgement
 ) -> Figures:
     """Return the figures of an epoch; all tabs show the same, and nobody changes them."""
     epochs, span = version[3], version[4]

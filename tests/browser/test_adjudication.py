@@ -52,8 +52,10 @@ def test_a_dispute_is_settled_with_keys_and_mouse(
     # a key that comes while the page is still being drawn is nobody's
     state = page.get_by_test_id("stApp")
     expect(state).to_have_attribute("data-test-script-state", "notRunning")
+    expect(page.get_by_role("button", name="Take A")).to_be_enabled()
+    page.wait_for_timeout(500)
     page.keyboard.press("a")
-    expect(page.get_by_text("Took A, which was")).to_be_visible()
+    expect(page.get_by_text("Took A, which was")).to_be_visible(timeout=15_000)
     assert gold().state == "verified"
     page.keyboard.press("u")
     expect(page.get_by_text("Undone in")).to_be_visible()
