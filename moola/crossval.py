@@ -234,7 +234,10 @@ def run_fold(root: Path, repeat: int, fold: int) -> bool:
     def stop() -> bool:  # also when whoever would join the folds has been killed
         return (root / STOP_FILE).exists() or os.getppid() != parent
 
-    if finetune(own, stop=stop) == "stopped":
+    state = finetune(own, stop=stop)
+    if os.getppid() != parent:
+        os._exit(1)  # nobody is left to hand out another fold, and the pool would wait for ever
+    if state == "stopped":
         return False
     table = predict(own, examples.take(examples.is_val), device=config.device)
     write_predictions(table.assign(fold=fold, repeat=repeat), own.path / "predictions.parquet")

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from moola import crossval
@@ -118,12 +119,14 @@ def test_a_killed_parent_leaves_no_worker_behind(tmp_path: Path) -> None:
     deadline = time.monotonic() + 90
     while not history.exists() and time.monotonic() < deadline:
         time.sleep(0.1)
+    workers = [
+        p for p in psutil.Process(process.pid).children() if "spawn_main" in str(p.cmdline())
+    ]
+    assert workers
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    time.sleep(2)
-    n_rows = len(RunFolder(history.parent).history())
-    time.sleep(2)
-    assert len(RunFolder(history.parent).history()) == n_rows
+    _, alive = psutil.wait_procs(workers, timeout=60)
+    assert not alive
 
 
 def test_one_fold_is_no_cross_validation(tmp_path: Path) -> None:
