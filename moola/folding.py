@@ -211,11 +211,6 @@ def repeated_folds(places: Places, n_folds: int, *, seeds: list[int]) -> list[li
     return repeats
 
 
-def pairs_too_near(places: Places, is_val: Mask, trains: Mask) -> int:
-    """Return how many training rows lie within the purge of a held-out one: a leak if any does."""
-    return int((near_rows(places, is_val) & trains).sum())
-
-
 def smallest_distance_bars(places: Places, is_val: Mask, trains: Mask) -> int | None:
     """Return the fewest bars between the starts of a training and a held-out window of a series."""
     bars = _distance(places, is_val, places.bar_start.astype(float), both=True)[trains]

@@ -115,10 +115,10 @@ def test_the_same_bars_in_a_second_series_do_not_train() -> None:
     assert split.trains.tolist() == [False, True, False, True]
 
 
-def test_a_planted_leak_is_counted() -> None:
+def test_a_planted_leak_is_found() -> None:
     here = places({"ES": [0, 120, 5_000]})
     is_val = np.array([True, False, False])
-    assert folding.pairs_too_near(here, is_val, ~is_val) == 1
+    assert folding.near_rows(here, is_val).tolist() == [False, True, False]
     assert folding.smallest_distance_bars(here, is_val, ~is_val) == 120
 
 

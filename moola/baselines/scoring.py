@@ -54,11 +54,7 @@ def write_baselines(run: RunFolder, sides: Sequence[Sides] | None = None) -> dic
 def _scores(fit: Fit, sides: Sequence[Sides]) -> dict[str, float]:
     held_out = joined([val for _, val in sides])
     parts = [answer(fit(train)(val), train) for train, val in sides]
-    columns = {
-        item.name: np.concatenate([getattr(part, item.name) for part in parts])
-        for item in fields(Predicted)
-    }
-    values = {key: line.value for key, line in score(held_out, Predicted(**columns)).items()}
+    values = {key: line.value for key, line in score(held_out, Predicted.join(parts)).items()}
     return {key: value for key, value in values.items() if np.isfinite(value)}
 
 
