@@ -1,29 +1,26 @@
 """The figures of one run over its epochs: who is heard, what is learned, what was done about it.
 
-They are made of plain JSON-like objects and not checked by plotly on the way, since a live page
-draws them anew every epoch: that takes a tenth of the time. The tests do check them.
+They are made of plain JSON-like objects (`moola.epoch_parts`) and not checked by plotly on the way,
+since a live page draws them anew every epoch: that takes a tenth of the time. The tests do check
+them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import Any
 
 import plotly.graph_objects as go
 
+from moola import epoch_parts as parts
 from moola.criteria import Goal
-from moola.figures import AT_TOP, LEGEND, MUTED, POINTER_BAND, TASK_COLORS, empty
+from moola.epoch_parts import Mark, Row
+from moola.figures import MUTED, POINTER_BAND, TASK_COLORS, empty
 from moola.judgement import Alert, Code
 from moola.schema import TASK_NAMES, TASKS, Task
 from moola.silence import target_shares
 
-Row = Mapping[str, Any]
-Spec = dict[str, Any]
-
 NO_EPOCH = "No epoch has finished yet."
-DARK, LIGHT = "#1b2430", "white"
 MARK_WORDS: dict[Code, str] = {
     "DEAD_PATH": "cut off",
     "LOSS_SILENCED": "starved",
@@ -32,23 +29,6 @@ MARK_WORDS: dict[Code, str] = {
     "REGRESSING": "getting worse",
     "OUT_OF_BAND": "out of band",
 }
-_TALL, _LOW = 360, 240
-TOP_PX = 62
-"""Room for title and subtitle, which stand at the same height in every figure of the page."""
-WORD_PX = 14
-"""Height of a row of words between the subtitle and the panel: titles of panels, or marks."""
-N_WORD_ROWS = 2
-"""Neighbouring marks stand at two heights, so that the words of one do not cover the next."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A vertical line before an epoch: a restart, or the first epoch of what an alert tells."""
-
-    epoch: int
-    text: str
-    color: str
-    dash: str = "dot"
 
 
 def marks_of(history: Sequence[Row], alerts: Iterable[Alert] = ()) -> list[Mark]:
@@ -106,16 +86,16 @@ def skill(history: Sequence[Row], *, epochs: int, marks: Sequence[Mark] = ()) ->
     """Return 1 - validation loss / loss of the best constant, per task and epoch."""
     if not history:
         return empty("Skill", NO_EPOCH)
-    lines = [_line(history, "skill", task) for task in _tasks_of(history, "skill")]
-    layout = _layout("Skill", "On held-out windows. 0: no better than a constant", _TALL)
+    lines = [parts.line(history, "skill", task) for task in _tasks_of(history, "skill")]
+    layout = parts.layout("Skill", "On held-out windows. 0: no better than a constant", parts.TALL)
     layout |= {
-        "xaxis": _epoch_axis(epochs),
-        "yaxis": _axis(range=[-0.5, 1], title={"text": "skill (1 = perfect)"}),
-        "shapes": [_level(0, MUTED), *_vertical(marks)],
-        "annotations": _words(marks, epochs),
+        "xaxis": parts.epoch_axis(epochs),
+        "yaxis": parts.axis(range=[-0.5, 1], title={"text": "skill (1 = perfect)"}),
+        "shapes": [parts.level(0, MUTED), *parts.vertical(marks)],
+        "annotations": parts.words(marks, epochs),
     }
-    layout["margin"]["t"] += WORD_PX * min(len(marks), N_WORD_ROWS)
-    return _figure(lines, layout)
+    layout["margin"]["t"] += parts.WORD_PX * min(len(marks), parts.N_WORD_ROWS)
+    return parts.figure(lines, layout)
 
 
 def raw_losses(history: Sequence[Row], *, epochs: int, marks: Sequence[Mark] = ()) -> go.Figure:
@@ -123,14 +103,18 @@ def raw_losses(history: Sequence[Row], *, epochs: int, marks: Sequence[Mark] = (
     if not history:
         return empty("Raw losses", NO_EPOCH)
     tasks = _tasks_of(history, "raw")
-    panels = _Panels("Raw losses", "Line: training. Dotted: held-out windows", height=_TALL)
+    panels = parts.Panels(
+        "Raw losses", "Line: training. Dotted: held-out windows", height=parts.TALL
+    )
     panels.grid([TASK_NAMES[task] for task in tasks], n_columns=2, gap=(0.14, 0.24))
     for place, task in enumerate(tasks):
         for key, dash, split in (("raw", "solid", "training"), ("val_raw", "dot", "validation")):
-            line = _line(history, key, task)
+            line = parts.line(history, key, task)
             line["line"]["dash"] = dash
             panels.add(place, line | {"name": f"{TASK_NAMES[task]}, {split}"})
-        panels.axes(place, _epoch_axis(epochs, n_ticks=6), _axis(rangemode="tozero", nticks=4))
+        panels.axes(
+            place, parts.epoch_axis(epochs, n_ticks=6), parts.axis(rangemode="tozero", nticks=4)
+        )
         panels.shapes(place, marks)
     return panels.figure()
 
@@ -141,7 +125,7 @@ def metrics(history: Sequence[Row], goals: Sequence[Goal], *, epochs: int) -> go
     if not known:
         return empty("Metrics", NO_EPOCH)
     note = "On held-out windows. Dashed: the target, on the side of the shade"
-    panels = _Panels("Metrics against their targets", note, height=_LOW)
+    panels = parts.Panels("Metrics against their targets", note, height=parts.LOW)
     panels.grid([f"{goal.name} {goal.target}" for goal in known], n_columns=len(known))
     x = [row["epoch"] for row in history]
     for place, goal in enumerate(known):
@@ -163,7 +147,9 @@ def metrics(history: Sequence[Row], goals: Sequence[Goal], *, epochs: int) -> go
             "hovertemplate": "%{y:.3g}",
         }
         panels.add(place, line)
-        panels.axes(place, _epoch_axis(epochs, n_ticks=4), _axis(rangemode="tozero", nticks=4))
+        panels.axes(
+            place, parts.epoch_axis(epochs, n_ticks=4), parts.axis(rangemode="tozero", nticks=4)
+        )
         target = goal.high if goal.low == float("-inf") else goal.low
         panels.level(place, target)
     return panels.figure()
@@ -182,13 +168,13 @@ def learning_rate(history: Sequence[Row], *, epochs: int, marks: Sequence[Mark] 
         "line": {"color": MUTED, "width": 2},
         "hovertemplate": "%{y:.2e}",
     }
-    layout = _layout("Learning rate", "At the end of the epoch", _LOW, legend=False)
+    layout = parts.layout("Learning rate", "At the end of the epoch", parts.LOW, legend=False)
     layout |= {
-        "xaxis": _epoch_axis(epochs),
-        "yaxis": _axis(rangemode="tozero", exponentformat="power", nticks=4),
-        "shapes": _vertical(marks),
+        "xaxis": parts.epoch_axis(epochs),
+        "yaxis": parts.axis(rangemode="tozero", exponentformat="power", nticks=4),
+        "shapes": parts.vertical(marks),
     }
-    return _figure([line], layout)
+    return parts.figure([line], layout)
 
 
 def boosts(history: Sequence[Row], *, epochs: int, marks: Sequence[Mark] = ()) -> go.Figure | None:
@@ -214,12 +200,12 @@ def _by_task(
     if not tasks:
         return None
     title, note, unit = words
-    layout = _layout(title, note, _LOW) | {
-        "xaxis": _epoch_axis(epochs),
-        "yaxis": _axis(title={"text": unit}, nticks=5),
-        "shapes": _vertical(marks),
+    layout = parts.layout(title, note, parts.LOW) | {
+        "xaxis": parts.epoch_axis(epochs),
+        "yaxis": parts.axis(title={"text": unit}, nticks=5),
+        "shapes": parts.vertical(marks),
     }
-    return _figure([_line(history, key, task) for task in tasks], layout)
+    return parts.figure([parts.line(history, key, task) for task in tasks], layout)
 
 
 def _shares(
@@ -251,163 +237,17 @@ def _shares(
         for task, target in target_shares(_tasks_of(history, key)).items()
     ]
     # Two lines on top of each other stay visible on every colour and on both themes.
-    band = [_level(edge, LIGHT, width=3, opacity=0.85) for edge in POINTER_BAND]
-    band += [_level(edge, DARK, width=1.5, dash="dash") for edge in POINTER_BAND]
-    layout = _layout(title, note, _TALL) | {
+    band = [parts.level(edge, parts.LIGHT, width=3, opacity=0.85) for edge in POINTER_BAND]
+    band += [parts.level(edge, parts.DARK, width=1.5, dash="dash") for edge in POINTER_BAND]
+    layout = parts.layout(title, note, parts.TALL) | {
         "barmode": "stack",
-        "xaxis": _epoch_axis(epochs),
-        "yaxis": _axis(range=[0, 1], tickformat=".0%", tickvals=[0, 0.2, 0.4, 0.6, 0.8, 1]),
-        "shapes": [*band, *_vertical(marks, halo=True)],
-        "annotations": _words(marks, epochs),
+        "xaxis": parts.epoch_axis(epochs),
+        "yaxis": parts.axis(range=[0, 1], tickformat=".0%", tickvals=[0, 0.2, 0.4, 0.6, 0.8, 1]),
+        "shapes": [*band, *parts.vertical(marks, halo=True)],
+        "annotations": parts.words(marks, epochs),
     }
-    layout["margin"]["t"] += WORD_PX * min(len(marks), N_WORD_ROWS)
-    return _figure(bars, layout)
-
-
-class _Panels:
-    """Small charts side by side in one figure, each with axes of its own."""
-
-    def __init__(self, title: str, note: str, *, height: int) -> None:
-        self._layout = _layout(title, note, height, legend=False)
-        self._layout |= {"annotations": [], "shapes": []}
-        self._data: list[Spec] = []
-        self._places: list[tuple[list[float], list[float]]] = []
-
-    def grid(
-        self, titles: Sequence[str], *, n_columns: int, gap: tuple[float, float] = (0.05, 0.2)
-    ) -> None:
-        """Lay out one panel a title, row by row."""
-        n_rows = -(-len(titles) // n_columns)
-        width = (1 - gap[0] * (n_columns - 1)) / n_columns
-        height = (1 - gap[1] * (n_rows - 1)) / n_rows
-        for place, title in enumerate(titles):
-            row, column = divmod(place, n_columns)
-            x, top = column * (width + gap[0]), 1 - row * (height + gap[1])
-            self._places.append(([x, x + width], [max(0.0, top - height), top]))
-            words = {"text": title, "x": x + width / 2, "y": top, "xanchor": "center"}
-            style = {"xref": "paper", "yref": "paper", "yanchor": "bottom", "showarrow": False}
-            self._layout["annotations"].append({**words, **style, "font": {"size": 12}})
-
-    def add(self, place: int, trace: Spec) -> None:
-        """Draw `trace` in a panel."""
-        suffix = _suffix(place)
-        self._data.append(trace | {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"})
-
-    def axes(self, place: int, x: Spec, y: Spec) -> None:
-        """Give a panel its axes; only those of the lowest row say what x is."""
-        suffix, (across, up) = _suffix(place), self._places[place]
-        title = x.pop("title")
-        if up[0] == 0:
-            x["title"] = title
-        self._layout[f"xaxis{suffix}"] = x | {"domain": across, "anchor": f"y{suffix}"}
-        self._layout[f"yaxis{suffix}"] = y | {"domain": up, "anchor": f"x{suffix}"}
-
-    def shapes(self, place: int, marks: Sequence[Mark]) -> None:
-        """Draw vertical marks in a panel."""
-        suffix = _suffix(place)
-        self._layout["shapes"] += [
-            shape | {"xref": f"x{suffix}", "yref": f"y{suffix} domain"}
-            for shape in _vertical(marks)
-        ]
-
-    def level(self, place: int, value: float) -> None:
-        """Draw a dashed horizontal line in a panel."""
-        suffix = _suffix(place)
-        shape = _level(value, MUTED, width=1.5, dash="dash")
-        self._layout["shapes"].append(shape | {"xref": f"x{suffix} domain", "yref": f"y{suffix}"})
-
-    def figure(self) -> go.Figure:
-        """Return all panels as one figure."""
-        self._layout["margin"]["t"] += WORD_PX
-        return _figure(self._data, self._layout)
-
-
-def _suffix(place: int) -> str:
-    return str(place + 1) if place else ""
-
-
-def _figure(data: list[Spec], layout: Spec) -> go.Figure:
-    return go.Figure({"data": data, "layout": layout}, _validate=False)
-
-
-def _layout(title: str, note: str, height: int, *, legend: bool = True) -> Spec:
-    return {
-        "title": {
-            "text": title,
-            "font": {"size": 14},
-            "subtitle": {"text": note, "font": {"size": 12}},
-            **AT_TOP,
-        },
-        "height": height,
-        "margin": {"l": 8, "r": 8, "t": TOP_PX, "b": 8},
-        "showlegend": legend,
-        # Its distance is a part of the panel's height; below a low one it needs a larger part.
-        "legend": LEGEND | {"y": -0.24 * _TALL / height},
-        "hoverlabel": {"namelength": -1},
-        "hovermode": "x unified",
-        "dragmode": False,
-    }
-
-
-def _axis(**values: Any) -> Spec:
-    return {"automargin": True, "fixedrange": True, **values}
-
-
-def _epoch_axis(epochs: int, *, n_ticks: int = 8) -> Spec:
-    limits = [0.5, max(1, epochs) + 0.5]
-    return _axis(range=limits, title={"text": "epoch"}, nticks=n_ticks)
-
-
-def _line(history: Sequence[Row], key: str, task: Task) -> Spec:
-    return {
-        "type": "scatter",
-        "x": [row["epoch"] for row in history],
-        "y": [(row.get(key) or {}).get(task) for row in history],
-        "name": TASK_NAMES[task],
-        "mode": "lines+markers" if len(history) < 8 else "lines",
-        "line": {"color": TASK_COLORS[task], "width": 2},
-        "hovertemplate": "%{y:.3g}",
-    }
-
-
-def _level(
-    value: float, color: str, *, width: float = 1.2, dash: str = "solid", opacity: float = 1
-) -> Spec:
-    place = {"type": "line", "x0": 0, "x1": 1, "y0": value, "y1": value, "xref": "x domain"}
-    return {**place, "line": {"color": color, "width": width, "dash": dash}, "opacity": opacity}
-
-
-def _vertical(marks: Sequence[Mark], *, halo: bool = False) -> list[Spec]:
-    """Return a line before the epoch of each mark; a halo keeps it visible on filled bars."""
-    lines = []
-    for mark in marks:
-        x = mark.epoch - 0.5
-        place = {"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, "yref": "y domain"}
-        if halo:
-            lines.append({**place, "line": {"color": LIGHT, "width": 4}, "opacity": 0.85})
-        color = DARK if halo else mark.color
-        lines.append({**place, "line": {"color": color, "width": 1.5, "dash": mark.dash}})
-    return lines
-
-
-def _words(marks: Sequence[Mark], epochs: int) -> list[Spec]:
-    """Return the words of the marks above the panel.
-
-    On the right half they stand to the left of their line, since there is no room beyond it.
-    """
-    style = {"yref": "y domain", "yanchor": "bottom", "showarrow": False}
-    return [
-        {
-            **style,
-            "x": mark.epoch - 0.5,
-            "y": 1,
-            "yshift": WORD_PX * (i % N_WORD_ROWS),
-            "text": mark.text,
-        }
-        | {"font": {"size": 11, "color": mark.color}}
-        | {"xanchor": "right" if mark.epoch > 0.6 * epochs else "left"}
-        for i, mark in enumerate(marks)
-    ]
+    layout["margin"]["t"] += parts.WORD_PX * min(len(marks), parts.N_WORD_ROWS)
+    return parts.figure(bars, layout)
 
 
 def _tasks_of(history: Sequence[Row], key: str) -> list[Task]:

@@ -10,8 +10,9 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from moola import figures_monitor, run_figures
+from moola.epoch_parts import Row
 from moola.evaluate import SCORED_GOALS
-from moola.figures_monitor import Row, marks_of
+from moola.figures_monitor import marks_of
 from moola.history import N_TAIL, HistoryDigest
 from moola.run_book import Judgement
 from moola.runs import RunFolder
