@@ -11,6 +11,7 @@ import os
 import socket
 import threading
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -127,7 +128,7 @@ def crash_reason(stored: dict[str, Any], folder: Path) -> str:
     reason = ending.in_words if ending else _guessed(stored, folder)
     heartbeat = stored.get("heartbeat")
     ended_at = ending.ended_at if ending else heartbeat
-    when = "" if ended_at is None else f" about {max(0.0, time.time() - ended_at):.0f} s ago"
+    when = "" if ended_at is None else f" on {datetime.fromtimestamp(ended_at):%-d %b at %H:%M:%S}"
     epoch = stored.get("epoch", 0)
     return f"{reason}{when}, after epoch {epoch}. Resume continues from the last checkpoint."
 

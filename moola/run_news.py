@@ -5,6 +5,7 @@ A page is drawn for `News`; as long as the news is equal, nothing on it would ch
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -49,7 +50,7 @@ def news_of(book: RunBook, run_id: str | None = None) -> News:
     chosen = next((run for run in book.runs(None) if run.id == run_id), None)
     if chosen and chosen.id not in {run.id for run in found}:
         statuses.append((chosen, book.status(chosen)))
-    states = " ".join(f"{run.id}={status.state}" for run, status in statuses)
+    states = " ".join(f"{run.id}={_state(status)}" for run, status in statuses)
     rows, pulse = "", None
     if chosen:
         last = book.history(chosen).last
@@ -58,6 +59,13 @@ def news_of(book: RunBook, run_id: str | None = None) -> News:
     else:  # a list of runs shows how far each of them is
         rows = " ".join(str(status.epoch) for _, status in statuses if status.is_live)
     return News(states, rows, any(may_change(status) for _, status in statuses), pulse)
+
+
+def _state(status: RunStatus) -> str:
+    """Return the state; of a crash also which reason is shown, which is learned a moment later."""
+    if status.state != "crashed":
+        return status.state
+    return f"crashed:{zlib.crc32(status.message.encode()):08x}"
 
 
 def may_change(status: RunStatus) -> bool:

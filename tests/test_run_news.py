@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
 from moola.config import FinetuneConfig
+from moola.endings import Ending, write_ending
 from moola.run_book import RunBook
 from moola.run_news import news_of
 from moola.runs import RunFolder, create_run
@@ -31,7 +34,17 @@ def test_a_heartbeat_is_no_news_an_epoch_and_a_state_are(tmp_path: Path, run: Ru
     assert news_of(book, run.id).rows != first.rows
     assert news_of(book, run.id).states == first.states
     run.write_status(pid=max(psutil.pids()) + 100_000)
-    assert news_of(book, run.id).states == f"{run.id}=crashed"
+    assert news_of(book, run.id).states.startswith(f"{run.id}=crashed")
+
+
+def test_the_reason_of_a_crash_is_news_of_its_own(tmp_path: Path, run: RunFolder) -> None:
+    book, pid = RunBook(tmp_path), max(psutil.pids()) + 100_000
+    run.write_status(pid=pid)
+    unexplained = news_of(book, run.id)
+    assert news_of(book, run.id) == replace(unexplained, pulse=news_of(book, run.id).pulse)
+    write_ending(str(run.path), Ending(pid, time.time(), signal="SIGKILL"))
+    assert "SIGKILL" in book.status(run).message
+    assert news_of(book, run.id).states != unexplained.states
 
 
 def test_a_run_that_appears_is_news(tmp_path: Path, run: RunFolder) -> None:

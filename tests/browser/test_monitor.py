@@ -123,7 +123,7 @@ def test_a_killed_trainer_is_shown_as_crashed_with_its_reason(app: App, page: Pa
     assert pid
     os.kill(pid, signal.SIGKILL)
     expect(state_chip(page, "crashed")).to_be_visible(timeout=5_000)
-    expect(page.get_by_text("SIGKILL").first).to_be_visible(timeout=1_000)
+    expect(page.get_by_text("killed by SIGKILL").first).to_be_visible(timeout=5_000)
     expect(page.get_by_role("button", name="Resume").first).to_be_visible(timeout=20_000)
 
 
