@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from moola.checkpoint import Checkpoint
 from moola.decode import TOLERANCE_BARS, Calibration, LengthPrior, decode_spans
+from moola.decoders import mass_near
 from moola.device import resolve_device, use_one_thread
 from moola.examples import NO_SPAN, Examples
 from moola.exceptions import RunError, SchemaError
@@ -73,7 +74,7 @@ def starts_as_of(
     for t in range(WINDOW_LENGTH):
         seen = run_model(model, features[:, : t + 1], checkpoint.meta["countdown"])
         start_prob = _start_posterior(seen, t, prior, calibration)
-        near = _mass_near(start_prob[:, : t + 1])
+        near = mass_near(start_prob[:, : t + 1])
         start[:, t] = near.argmax(axis=1)
         mass[:, t] = near.max(axis=1)
     return start, mass
@@ -97,13 +98,6 @@ def _start_posterior(
         rest = np.broadcast_to(mean, (*logits.shape[:2], WINDOW_LENGTH - 1 - t))
         edges = np.concatenate([logits, rest], axis=2)
     return decode_spans(inside, prior, calibration, edge_logits=edges, decision="hit").start_prob
-
-
-def _mass_near(start_prob: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return for every bar the posterior of a start within the tolerance of it."""
-    padded = np.pad(start_prob, ((0, 0), (TOLERANCE_BARS, TOLERANCE_BARS)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * TOLERANCE_BARS + 1, axis=1)
-    return windows.sum(axis=2)
 
 
 def calls(

@@ -93,9 +93,9 @@ def without_posterior(start: Bars, end: Bars) -> DecodedSpans:
 
 def _start_first(spans: DecodedSpans) -> DecodedSpans:
     """Take the start with the most posterior within ±3 bars, then the likeliest end after it."""
-    near_start = _mass_near(spans.start_prob)
+    near_start = mass_near(spans.start_prob)
     start = (near_start + TIE_WEIGHT * spans.start_prob).argmax(axis=1)
-    near_end = _mass_near(spans.end_prob) + TIE_WEIGHT * spans.end_prob
+    near_end = mass_near(spans.end_prob) + TIE_WEIGHT * spans.end_prob
     after = np.where(np.arange(WINDOW_LENGTH) >= start[:, None], near_end, -1.0)
     found = spans.p_no_span <= 0.5
     start_mass = np.take_along_axis(near_start, start[:, None], axis=1)[:, 0]
@@ -106,10 +106,14 @@ def _start_first(spans: DecodedSpans) -> DecodedSpans:
     )
 
 
-def _mass_near(mass: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return (W, 105) mass within ±3 bars of each bar."""
-    padded = np.pad(mass, ((0, 0), (TOLERANCE_BARS, TOLERANCE_BARS)))
-    near = np.lib.stride_tricks.sliding_window_view(padded, 2 * TOLERANCE_BARS + 1, axis=1)
+def mass_near(mass: NDArray[np.float64], *, bars: int = TOLERANCE_BARS) -> NDArray[np.float64]:
+    """Return (W, T) mass within so many bars of each bar.
+
+    >>> mass_near(np.eye(9)[[0]]).tolist()
+    [[1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]]
+    """
+    padded = np.pad(mass, ((0, 0), (bars, bars)))
+    near = np.lib.stride_tricks.sliding_window_view(padded, 2 * bars + 1, axis=1)
     return near.sum(axis=2)
 
 
@@ -133,7 +137,15 @@ def edges(logits: Floats, *, width_bars: int = EDGE_WIDTH_BARS) -> tuple[Bars, B
 
     A span of largest sum overlaps well; an edge filter looks for the onset itself.
     """
-    inside = 1 / (1 + np.exp(-logits.astype(float)))
+    return sharpest_edges(1 / (1 + np.exp(-logits.astype(float))), width_bars=width_bars)
+
+
+def sharpest_edges(inside: Floats, *, width_bars: int) -> tuple[Bars, Bars]:
+    """Return what `edges` does of (W, T) probabilities.
+
+    >>> sharpest_edges(np.array([[0.1, 0.1, 0.9, 0.8, 0.1, 0.1]]), width_bars=2)
+    (array([2]), array([3]))
+    """
     start = rises(inside, width_bars=width_bars).argmax(axis=1)
     falls = rises(inside[:, ::-1], width_bars=width_bars)[:, ::-1]
     after = np.where(np.arange(inside.shape[1]) >= start[:, None], falls, -np.inf)

@@ -39,7 +39,7 @@ FITS = {
 @pytest.mark.parametrize("name", FITS)
 def test_every_baseline_finds_loud_starts_in_windows_it_was_not_fitted_on(name: str) -> None:
     found = FITS[name](loud(40))(test := loud(seed=1))
-    hits = edge_hits(*found, true_start=test.start, true_end=test.end)
+    hits = edge_hits(found.start, found.end, true_start=test.start, true_end=test.end)
     assert hits.start.mean() > 0.9
     if name != "boosting start":  # its end is that of the median span
         assert hits.both.mean() > 0.9

@@ -16,7 +16,7 @@ from moola.seen_bars import fingerprints, print_set
 from moola.trainer import Trainer
 from tests.benchmarks.detection import report
 from tests.benchmarks.detection.cells import CELLS, Cell, chosen
-from tests.benchmarks.detection.finding import FINDERS, largest_sums, mass_around, rising_edge
+from tests.benchmarks.detection.finding import FINDERS, RULES
 from tests.benchmarks.detection.goals import goal_rows
 from tests.benchmarks.detection.means import Mean, difference
 from tests.benchmarks.detection.scoring import span_scores
@@ -46,31 +46,7 @@ def test_bars_to_pretrain_on_are_not_those_of_the_test() -> None:
         assert not np.isin(fingerprints(ohlc), seen).any()
 
 
-def test_the_largest_sum_is_that_of_all_stretches_tried() -> None:
-    signal = np.random.default_rng(0).normal(size=(40, 25))
-    found = largest_sums(signal, 0.1)
-    for row, values in enumerate(signal - 0.1):
-        best = max(values[s : e + 1].sum() for s in range(25) for e in range(s, 25))
-        assert found.confidence[row] == pytest.approx(best)
-        assert values[found.start[row] : found.end[row] + 1].sum() == pytest.approx(best)
-
-
-def test_the_rising_edge_of_a_clean_step_is_its_first_bar() -> None:
-    p = np.full((3, 105), 0.1)
-    for row, (start, end) in enumerate([(20, 29), (60, 65), (95, 104)]):
-        p[row, start : end + 1] = 0.9
-    found = rising_edge(p, 5)
-    assert found.start.tolist() == [20, 60, 95]
-    assert found.end.tolist() == [29, 65, 104]
-
-
-def test_the_mass_around_a_bar_stops_at_the_border() -> None:
-    p = np.eye(105)[[0, 50]]
-    assert np.flatnonzero(mass_around(p)[0]).tolist() == [0, 1, 2, 3]
-    assert np.flatnonzero(mass_around(p)[1]).tolist() == list(range(47, 54))
-
-
-@pytest.mark.parametrize("name", [name for name in FINDERS if name.startswith("rule")])
+@pytest.mark.parametrize("name", RULES)
 def test_rules_find_more_than_a_constant_does(name: str) -> None:
     data = world("s1.2", 0, 120)
     scores = span_scores(data.test, FINDERS[name](data.train)(data.test))

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from moola.baselines.rules import Finder, Floats, Spans
+from moola.decoders import mass_near, rises, sharpest_edges
 from moola.examples import Examples
-from moola.metrics import TOLERANCE_BARS
 from moola.schema import WINDOW_LENGTH
 
 LAGS = (0, -8, -5, -3, -2, -1, 1, 2, 3, 5, 8)
@@ -20,7 +20,13 @@ N_TREES = 100
 def boosted_inside(train: Examples, *, n_trees: int = N_TREES) -> Finder:
     """Return boosting on "inside a span", decoded where that probability rises most, then falls."""
     model = _fitted(train, train.inside, n_trees)
-    return lambda examples: rising_edge(_probability(model, examples))
+
+    def find(examples: Examples) -> Spans:
+        inside = _probability(model, examples)
+        start, end = sharpest_edges(inside, width_bars=EDGE_BARS)
+        return Spans(start, end, rises(inside, width_bars=EDGE_BARS).max(axis=1))
+
+    return find
 
 
 def boosted_start(train: Examples, *, n_trees: int = N_TREES) -> Finder:
@@ -34,30 +40,12 @@ def boosted_start(train: Examples, *, n_trees: int = N_TREES) -> Finder:
     length = int(np.median(spans.end - spans.start))
 
     def find(examples: Examples) -> Spans:
-        start = _moving_sum(_probability(model, examples), TOLERANCE_BARS).argmax(axis=1)
-        return Spans(start, np.minimum(start + length, WINDOW_LENGTH - 1))
+        p = _probability(model, examples)
+        mass = mass_near(p / p.sum(axis=1, keepdims=True))
+        start = mass.argmax(axis=1)
+        return Spans(start, np.minimum(start + length, WINDOW_LENGTH - 1), mass.max(axis=1))
 
     return find
-
-
-def rising_edge(p: Floats, width: int = EDGE_BARS) -> Spans:
-    """Return where the next `width` bars of (N, T) most exceed those before, and the fall after.
-
-    Beyond the window nothing is inside.
-    """
-    n_bars = p.shape[1]
-    total = np.pad(np.cumsum(np.pad(p, ((0, 0), (width, width))), axis=1), ((0, 0), (1, 0)))
-    bar = np.arange(n_bars) + width
-    start = (total[:, bar + width] - 2 * total[:, bar] + total[:, bar - width]).argmax(axis=1)
-    fall = 2 * total[:, bar + 1] - total[:, bar + 1 - width] - total[:, bar + 1 + width]
-    fall = np.where(np.arange(n_bars) >= start[:, None], fall, -np.inf)
-    return Spans(start, fall.argmax(axis=1))
-
-
-def _moving_sum(p: Floats, bars: int) -> Floats:
-    """Return (N, T) sum of `p` over the bars within `bars` of each."""
-    total = np.pad(np.cumsum(np.pad(p, ((0, 0), (bars, bars))), axis=1), ((0, 0), (1, 0)))
-    return total[:, 2 * bars + 1 :] - total[:, : p.shape[1]]
 
 
 def _fitted(

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from moola.decoders import kadane
 from moola.examples import Examples
 from moola.features import FEATURE_NAMES
 from moola.metrics import edge_hits
@@ -19,10 +20,11 @@ ATR_BARS = 20
 
 
 class Spans(NamedTuple):
-    """(N,) start and inclusive end of the span found in each row."""
+    """(N,) the span found in each row, and how sure of it the finder is, on a scale of its own."""
 
     start: NDArray[np.int64]
-    end: NDArray[np.int64]
+    end: NDArray[np.int64]  # inclusive
+    confidence: Floats
 
 
 Finder = Callable[[Examples], Spans]
@@ -37,7 +39,7 @@ def largest_range_sum(train: Examples) -> Finder:
     """Return a rule: the stretch of largest summed range above a threshold (Kadane)."""
 
     def rule(signal: Floats, threshold: float) -> Spans:
-        return largest_sums(signal - threshold)[0]
+        return largest_sums(signal - threshold)
 
     return _with_best_threshold(_range_z, rule, train)
 
@@ -46,28 +48,23 @@ def largest_move(train: Examples) -> Finder:
     """Return a rule: the stretch of largest summed return in ATR, up or down, less a threshold."""
 
     def rule(signal: Floats, threshold: float) -> Spans:
-        (up, up_sum), (down, down_sum) = (
-            largest_sums(signal - threshold),
-            largest_sums(-signal - threshold),
-        )
-        return Spans(*(np.where(up_sum >= down_sum, *both) for both in zip(up, down, strict=True)))
+        up, down = largest_sums(signal - threshold), largest_sums(-signal - threshold)
+        takes_up = up.confidence >= down.confidence
+        return Spans(*(np.where(takes_up, *both) for both in zip(up, down, strict=True)))
 
     return _with_best_threshold(_returns_in_atr, rule, train)
 
 
-def largest_sums(signal: Floats) -> tuple[Spans, Floats]:
-    """Return the stretch of largest sum in every row, and that sum.
+def largest_sums(signal: Floats) -> Spans:
+    """Return the stretch of largest sum in every row; that sum says how sure it is.
 
-    >>> spans, total = largest_sums(np.array([[-1.0, 2.0, -1.0, 3.0, -5.0]]))
-    >>> spans.start.tolist(), spans.end.tolist(), total.tolist()
-    ([1], [3], [4.0])
+    >>> [column.tolist() for column in largest_sums(np.array([[-1.0, 2.0, -1.0, 3.0, -5.0]]))]
+    [[1], [3], [4.0]]
     """
+    start, end = kadane(signal)
     total = np.pad(np.cumsum(signal, axis=1), ((0, 0), (1, 0)))
-    gain = total[:, 1:] - np.minimum.accumulate(total[:, :-1], axis=1)
-    end = gain.argmax(axis=1)
-    before = np.arange(signal.shape[1]) <= end[:, None]
-    start = np.where(before, total[:, :-1], np.inf).argmin(axis=1)
-    return Spans(start, end), gain.max(axis=1)
+    rows = np.arange(len(signal))
+    return Spans(start, end, total[rows, end + 1] - total[rows, start])
 
 
 def _longest_runs(signal: Floats, threshold: float) -> Spans:
@@ -77,7 +74,7 @@ def _longest_runs(signal: Floats, threshold: float) -> Spans:
     for bar in range(1, above.shape[1]):
         length[:, bar] = np.where(above[:, bar], length[:, bar - 1] + 1, 0)
     end, longest = length.argmax(axis=1), length.max(axis=1)
-    return Spans(end - np.maximum(longest, 1) + 1, end)
+    return Spans(end - np.maximum(longest, 1) + 1, end, longest.astype(np.float64))
 
 
 def _with_best_threshold(
@@ -93,7 +90,7 @@ def _with_best_threshold(
 
     def n_hits(threshold: float) -> tuple[int, int]:
         found = rule(values, threshold)
-        hits = edge_hits(*found, true_start=train.start, true_end=train.end)
+        hits = edge_hits(found.start, found.end, true_start=train.start, true_end=train.end)
         return int(hits.both.sum()), int(hits.start.sum())
 
     best = max(candidates, key=n_hits)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from moola.decoders import DECODERS, PerBar, decode
+from moola.baselines.rules import Floats, Spans
+from moola.decoders import DECODERS, PerBar, decode, mass_near
 
-from .finding import Floats, Spans, mass_around
 from .work import Trained
 
 HEAD_ALONE = "start head"
@@ -34,9 +34,9 @@ def decoded(trained: Trained) -> dict[str, Spans]:
 
 def start_then_end(start: Floats, end: Floats) -> Spans:
     """Return the start with most mass within ±3 bars, and the best end from there on."""
-    mass = mass_around(start)
+    mass = mass_near(start)
     first = mass.argmax(axis=1)
-    later = np.where(np.arange(end.shape[1]) >= first[:, None], mass_around(end, 1), -1.0)
+    later = np.where(np.arange(end.shape[1]) >= first[:, None], mass_near(end, bars=1), -1.0)
     return Spans(first, later.argmax(axis=1), mass.max(axis=1))
 
 

@@ -9,15 +9,11 @@ import numpy as np
 import pandas as pd
 
 from .cells import MAIN
+from .finding import RULES
 from .means import Mean, Which, difference, values_of
 
 BAR: Which = {"data": MAIN, "model": "bar head", "decoder": "start head"}
 TWO_STAGE = {"data": "s1.2", "model": "bar head", "decoder": "start head"}
-RULES = (
-    "rule: longest run of range_z",
-    "rule: largest sum of range_z",
-    "rule: largest move in ATR",
-)
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from moola.baselines.rules import Spans
 from moola.floors import fit_constants
 from moola.labels import encode_pointers
 
 from .cells import MAIN, Cell
 from .decoders import HEAD_ALONE, decoded
-from .finding import FINDERS, Spans
+from .finding import FINDERS
 from .goals import goal_rows
 from .means import Mean, difference
 from .scoring import calibration_error, countdown_scores, span_scores, type_scores

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from moola.baselines.rules import Floats, Spans
 from moola.config import COUNTDOWN_CLIP_BARS
 from moola.examples import Examples
 from moola.labels import encode_pointers
 from moola.metrics import confusion, countdown_errors, edge_hits, f1_macro, span_iou
 from moola.schema import SPAN_TYPES, WINDOW_LENGTH
-
-from .finding import Floats, Spans
 
 COVERAGES = (0.75, 0.5, 0.25)
 ECE_BINS = 10
