@@ -37,7 +37,7 @@ from moola.finetuning import describe
 from moola.floors import fit_constants
 from moola.folding import Split, smallest_distance_bars
 from moola.metrics import Predicted
-from moola.predict import predict, write_predictions
+from moola.predict import fit_stage, predict, write_predictions
 from moola.pretrained import check_not_seen
 from moola.runs import EXAMPLES_FILE, RunFolder, create_run, write_json
 from moola.splits import check_no_leak
@@ -239,6 +239,7 @@ def run_fold(root: Path, repeat: int, fold: int) -> bool:
         os._exit(1)  # nobody is left to hand out another fold, and the pool would wait for ever
     if state == "stopped":
         return False
+    fit_stage(own)
     table = predict(own, examples.take(examples.is_val), device=config.device)
     write_predictions(table.assign(fold=fold, repeat=repeat), own.path / "predictions.parquet")
     return True

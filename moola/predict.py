@@ -30,7 +30,7 @@ from moola.losses import countdown_in_bars
 from moola.model import JadeCompact, ModelOutput
 from moola.runs import RunFolder
 from moola.schema import SPAN_TYPES, WINDOW_LENGTH
-from moola.type_stage import TypeStage, columns
+from moola.type_stage import TypeStage, columns, stage_of_checkpoint
 
 BATCH_SIZE = 64
 """Small batches are the faster ones on a CPU: 64 windows stay in its cache."""
@@ -123,8 +123,7 @@ def predict(
         repeated on every bar of a window: ``ptr_center_norm, ptr_length_norm, ptr_start, ptr_end,
         prob_<type>, start, end, confidence, p_no_span, edge_entropy``, and three estimates of the
         start that know nothing of each other, ``start_binary, start_pointer, start_countdown``;
-        ``type_stage_<type>`` of the second stage (`moola.type_stage`) that lies in the checkpoint's
-        folder, null without one.
+        ``type_stage_<type>`` of the run's second stage (`moola.type_stage`), null without one.
         Spans have inclusive ends and are -1 where no span was found.
     """
     path = _last_checkpoint(source) if isinstance(source, RunFolder) else source
@@ -138,8 +137,7 @@ def predict(
     outputs = run_model(model, features, countdown, batch_size=batch_size)
     prior = LengthPrior.from_dict(checkpoint.meta["length_prior"])
     spans = outputs.decode(prior, Calibration(**checkpoint.meta["calibration"]))
-    stage = TypeStage.load(path.parent)
-    return _as_table(windows, outputs, spans, stage)
+    return _as_table(windows, outputs, spans, stage_of_checkpoint(path))
 
 
 def _last_checkpoint(run: RunFolder) -> Path:
@@ -152,11 +150,17 @@ def _last_checkpoint(run: RunFolder) -> Path:
 def predict_run(run: RunFolder) -> pd.DataFrame:
     """Fit the type stage, and write ``predictions.parquet`` for the windows of the run."""
     examples = run.examples()
-    if stage := TypeStage.fit(examples.take(~examples.is_val)):
-        stage.save(run.path)
+    fit_stage(run)
     predictions = predict(run, examples, device=run.config().device)
     write_predictions(predictions, run.path / "predictions.parquet")
     return predictions
+
+
+def fit_stage(run: RunFolder) -> None:
+    """Fit the type stage on the training windows of `run`, and keep it in its folder."""
+    examples = run.examples()
+    if stage := TypeStage.fit(examples.take(~examples.is_val)):
+        stage.save(run.path)
 
 
 def write_predictions(predictions: pd.DataFrame, path: Path) -> Path:

@@ -29,6 +29,7 @@ from moola.scan_merging import MergedSpans, WindowVotes, merge_votes
 from moola.schema import SPAN_TYPES, WINDOW_LENGTH
 from moola.store import LabelStore, ProposeSummary, Series
 from moola.tables import write_parquet
+from moola.type_stage import TypeStage, decided_types, series_columns
 from moola.workspace import Workspace
 
 PART_WINDOWS = 8192
@@ -179,9 +180,12 @@ def finish(
 def spans_table(
     plan: ScanPlan, spans: MergedSpans, ohlc: NDArray[np.float64], times: pd.DatetimeIndex
 ) -> pd.DataFrame:
-    """Return one row a span, in the order of the bars; ``start`` and ``end`` are inclusive."""
+    """Return one row a span, in the order of the bars; ``start`` and ``end`` are inclusive.
+
+    The type is that of the run's type stage at the merged span, or without one the voters'.
+    """
     rises = ohlc[spans.end, 3] >= ohlc[spans.start, 0]
-    best = spans.type_probabilities.argmax(axis=1)
+    stage = TypeStage.load(Path(plan.run_folder))
     table = pd.DataFrame(
         {
             "run_id": plan.run_id,
@@ -191,13 +195,15 @@ def spans_table(
             "start_ts": times[spans.start],
             "end_ts": times[spans.end],
             "direction": np.where(rises, "up", "down"),
-            "type": np.array(SPAN_TYPES, dtype=object)[best],
             **{f"prob_{t}": spans.type_probabilities[:, i] for i, t in enumerate(SPAN_TYPES)},
+            **series_columns(stage, ohlc, spans.start, spans.end),
             "support": spans.support,
             "confidence": spans.confidence,
             "n_windows": spans.n_windows,
         }
     )
+    names = np.array(SPAN_TYPES, dtype=object)[decided_types(table)]
+    table.insert(list(table).index("direction") + 1, "type", names)
     return table.sort_values("start", ignore_index=True)
 
 

@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from moola.examples import NO_SPAN, Examples
 from moola.exceptions import RunError
-from moola.schema import SPAN_TYPES, SpanType
+from moola.schema import SPAN_TYPES, WINDOW_LENGTH, SpanType
 
 TYPE_STAGE_FILE = "type_stage.json"
 LOOKBACK_BARS = 40
@@ -165,12 +165,38 @@ class TypeStage:
             ) from error
 
 
+def stage_of_checkpoint(path: Path) -> TypeStage | None:
+    """Return the stage of the run that a checkpoint belongs to; None where there is none.
+
+    ``last.pt`` lies beside its run's stage, the checkpoints of single epochs in a folder below it.
+    """
+    return TypeStage.load(path.parent) or TypeStage.load(path.parent.parent)
+
+
 def columns(stage: TypeStage | None, ohlc: Floats, start: ArrayLike, end: ArrayLike) -> Columns:
     """Return the columns ``type_stage_<type>`` of W windows; NaN where the stage says nothing."""
     known = np.full((len(ohlc), len(SPAN_TYPES)), np.nan)
     if stage is not None:
         known = stage.probabilities(ohlc, start, end)
     return dict(zip(STAGE_COLUMNS, known.T, strict=True))
+
+
+def series_columns(
+    stage: TypeStage | None, ohlc: Floats, start: NDArray[np.int64], end: NDArray[np.int64]
+) -> Columns:
+    """Return the columns ``type_stage_<type>`` of S spans on the bars of one series.
+
+    Parameters
+    ----------
+    ohlc
+        (n_bars, 4) prices, at least a window of them.
+    start, end
+        (S,) bars of the series, both ends inclusive; no span is longer than a window.
+    """
+    begin = np.minimum(start - LOOKBACK_BARS, len(ohlc) - WINDOW_LENGTH)
+    begin = np.maximum(np.maximum(begin, end - (WINDOW_LENGTH - 1)), 0)
+    windows = ohlc[begin[:, None] + np.arange(WINDOW_LENGTH)]
+    return columns(stage, windows, start - begin, end - begin)
 
 
 def decided_type(row: Mapping[Any, Any]) -> SpanType:

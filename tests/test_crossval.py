@@ -17,6 +17,7 @@ from moola.evaluate import read_success
 from moola.exceptions import ConfigError
 from moola.folding import Split
 from moola.runs import RunFolder
+from moola.type_stage import STAGE_COLUMNS, TypeStage
 from moola.workspace import Workspace
 from tests.toy import toy_examples
 
@@ -54,6 +55,20 @@ def test_every_window_is_predicted_by_a_fold_that_held_it_out(finished: RunFolde
     splits = crossval.read_splits(finished)[0]
     for uid, fold in table.groupby("window_uid")["fold"].first().items():
         assert splits[fold].is_val[examples.window_uid == uid].all()
+
+
+def test_types_are_named_by_a_stage_that_each_fold_fitted_on_its_own_side(
+    finished: RunFolder,
+) -> None:
+    table, examples = finished.predictions(), finished.examples()
+    assert table is not None
+    for number, split in enumerate(crossval.read_splits(finished)[0]):
+        stage = TypeStage.fit(examples.take(split.trains))
+        here = table[(table["fold"] == number) & (table["bar"] == 0)].set_index("window_uid")
+        rows = here.loc[examples.window_uid[split.is_val]]
+        assert stage is not None
+        expected = stage.probabilities(examples.ohlc[split.is_val], rows["start"], rows["end"])
+        np.testing.assert_allclose(rows[STAGE_COLUMNS], expected, atol=1e-6)
 
 
 def test_repeats_are_trained_with_seeds_of_their_own(finished: RunFolder) -> None:

@@ -20,10 +20,13 @@ from moola import scanning, scans
 from moola.bars import BarStore
 from moola.cli import main
 from moola.exceptions import SchemaError
+from moola.predict import fit_stage
 from moola.runs import RunFolder
 from moola.scans import ScanFolder, ScanPlan
+from moola.schema import SPAN_TYPES
 from moola.store import LabelStore, Series
 from moola.train import finetune
+from moola.type_stage import STAGE_COLUMNS
 from moola.workspace import Workspace
 from tests.processes import wait_for
 from tests.ray_cluster import ray_address
@@ -55,7 +58,9 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     frame.to_parquet(workspace.root / "walk.parquet")
     file = str(workspace.root / "walk.parquet")
     assert main(["import", file, "--name", "WALK", "--workspace", str(workspace.root)]) == 0
-    finetune(toy_run(workspace.runs_dir, epochs=2))
+    run = toy_run(workspace.runs_dir, epochs=2)
+    finetune(run)
+    fit_stage(run)
     return workspace
 
 
@@ -160,6 +165,9 @@ def test_the_verb_writes_spans_means_and_proposals_once(
     assert (spans["start"].to_numpy()[1:] > spans["end"].to_numpy()[:-1]).all()
     assert (spans["start_ts"] <= spans["end_ts"]).all()
     assert len(pd.read_parquet(answer["bars_file"])) == N_BARS
+    probabilities = spans[STAGE_COLUMNS].to_numpy()
+    assert probabilities.sum(axis=1) == pytest.approx(np.ones(len(spans)))
+    assert spans["type"].tolist() == [SPAN_TYPES[i] for i in probabilities.argmax(axis=1)]
     assert answer["n_proposed"] == min(3, len(spans))
     assert main([*words, "--json"]) == 0
     with contextlib.closing(LabelStore.open(workspace.store_url)) as store:

@@ -30,6 +30,8 @@ from moola.type_stage import (
     TypeStage,
     decided_types,
     pre_features,
+    series_columns,
+    stage_of_checkpoint,
 )
 from tests.test_features import random_walk
 from tests.toy import toy_examples, toy_run
@@ -180,6 +182,34 @@ def test_a_table_without_the_stage_is_read_by_the_head() -> None:
     assert decided_types(head).tolist() == [1, 1]
     stage = pd.DataFrame([[0.6, 0.2, 0.2], [np.nan] * 3], columns=STAGE_COLUMNS)
     assert decided_types(pd.concat([head, stage], axis=1)).tolist() == [0, 1]
+
+
+def test_a_span_of_a_series_is_named_as_in_a_window_with_forty_bars_before_it() -> None:
+    stage = TypeStage.fit(TRAIN)
+    assert stage is not None
+    rng = np.random.default_rng(4)
+    close = 100 + np.cumsum(rng.normal(size=400))
+    ohlc = np.stack([close, close + 1, close - 1, close + rng.normal(size=400)], axis=1)
+    start, end = np.array([120, 390, 20, 3]), np.array([130, 399, 110, 9])
+    found = series_columns(stage, ohlc, start, end)
+    begin = np.array([60, 295, 10, 0])  # the third holds ten bars before a span of 91
+    windows = np.stack([ohlc[b : b + 105] for b in begin])
+    expected = stage.probabilities(windows, start - begin, end - begin)
+    np.testing.assert_allclose(np.stack([*found.values()], axis=1)[[0, 1, 3]], expected[[0, 1, 3]])
+    long = stage.probabilities(ohlc[None, 6:111], [14], [104])  # as many as a window can hold
+    np.testing.assert_allclose([column[2] for column in found.values()], long[0])
+    assert [len(c) for c in series_columns(stage, ohlc, start[:0], end[:0]).values()] == [0] * 3
+
+
+def test_the_checkpoint_of_an_epoch_has_the_stage_of_its_run(tmp_path: Path) -> None:
+    stage = TypeStage.fit(TRAIN)
+    assert stage is not None
+    assert stage_of_checkpoint(tmp_path / "checkpoints" / "epoch-0003.pt") is None
+    stage.save(tmp_path)
+    for path in (tmp_path / "last.pt", tmp_path / "checkpoints" / "epoch-0003.pt"):
+        found = stage_of_checkpoint(path)
+        assert found is not None
+        assert found.to_dict() == stage.to_dict()
 
 
 @pytest.fixture(scope="module")
