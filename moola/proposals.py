@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numba import njit
 from numpy.typing import NDArray
 
 from moola.exceptions import ConfigError, SchemaError
@@ -81,17 +80,6 @@ def rule_text(params: RuleParams) -> str:
 RULE_TEXT = rule_text(RuleParams())
 
 
-class _Limits(NamedTuple):
-    """The parameters that the compiled search needs; numba takes no dataclass."""
-
-    min_bars: int
-    max_bars: int
-    move_atr: float
-    pace: float
-    efficiency: float
-    quiet_bars: int
-
-
 @dataclass(frozen=True, slots=True)
 class ProposedSpan:
     """An expansion that the rule found: bars ``start..end`` of the series, both inclusive."""
@@ -125,14 +113,17 @@ def propose_spans(
         the usual (median) step, no proposal, pre-phase or true range reaches across. Without
         times the bars count as one unbroken run.
     """
+    from moola.compiled.moves import Limits, best_moves  # numba: loaded when it is needed
+
     params = params or RuleParams()
     ohlc = np.ascontiguousarray(ohlc, np.float64)
     if ohlc.ndim != 2 or ohlc.shape[1] != 4:
         raise SchemaError(f"Bars should have shape (N, 4). Found {ohlc.shape}.")
     run_start = run_starts(len(ohlc), timestamps, params.gap_bars)
     atr = _average_true_range(ohlc, run_start, params.atr_bars)
-    limits = _Limits(**{name: getattr(params, name) for name in _Limits._fields})
-    end, sign, score = _best_moves(ohlc, atr, run_start, limits)
+    values = {name: getattr(params, name) for name in Limits._fields if name != "slack"}
+    limits = Limits(**values, slack=SLACK)
+    end, sign, score = best_moves(ohlc, atr, run_start, limits)
     found = [
         ProposedSpan(s, int(end[s]), "up" if sign[s] > 0 else "down", kind, float(score[s]))
         for s in np.flatnonzero(sign).tolist()
@@ -173,7 +164,22 @@ def average_true_range(
     Given times, the true range of a bar after a pause does not reach across it.
     """
     run_start = run_starts(len(ohlc), timestamps, gap_bars)
-    return _average_true_range(np.ascontiguousarray(ohlc, np.float64), run_start, atr_bars)
+    return _average_true_range(np.asarray(ohlc, np.float64), run_start, atr_bars)
+
+
+def _average_true_range(
+    ohlc: NDArray[np.float64], run_start: NDArray[np.int64], atr_bars: int
+) -> NDArray[np.float64]:
+    """Return (N,) Wilder's average of the true range up to each bar, a plain mean at first."""
+    before = np.concatenate([ohlc[:1, 3], ohlc[:-1, 3]])
+    goes_on = np.arange(len(ohlc)) > run_start
+    high = np.where(goes_on, np.maximum(ohlc[:, 1], before), ohlc[:, 1])
+    low = np.where(goes_on, np.minimum(ohlc[:, 2], before), ohlc[:, 2])
+    atr, value = [], 0.0
+    for t, true_range in enumerate((high - low).tolist(), start=1):
+        value += (true_range - value) / min(t, atr_bars)
+        atr.append(value)
+    return np.array(atr)
 
 
 def run_starts(n_bars: int, timestamps: Any, gap_bars: float) -> NDArray[np.int64]:
@@ -214,78 +220,3 @@ def _type_of_move(
         return None
     leg = high[turn] - low[max(0, turn - p.pre_bars) : turn + 1].min()
     return "retracement" if counter <= (p.taken_back + SLACK) * leg else "reversal"
-
-
-@njit(cache=True)
-def _average_true_range(
-    ohlc: NDArray[np.float64], run_start: NDArray[np.int64], atr_bars: int
-) -> NDArray[np.float64]:
-    """Return (N,) Wilder's average of the true range up to each bar, a plain mean at first."""
-    atr, value = np.empty(len(ohlc)), 0.0
-    for t in range(len(ohlc)):
-        high, low = ohlc[t, 1], ohlc[t, 2]
-        if t > run_start[t]:
-            high, low = max(high, ohlc[t - 1, 3]), min(low, ohlc[t - 1, 3])
-        value += (high - low - value) / min(t + 1, atr_bars)
-        atr[t] = value
-    return atr
-
-
-@njit(cache=True)
-def _best_moves(
-    ohlc: NDArray[np.float64],
-    atr: NDArray[np.float64],
-    run_start: NDArray[np.int64],
-    limits: _Limits,
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Return (N,) end, sign and pace of the best move that starts at each bar; sign 0: none."""
-    n = len(ohlc)
-    end, sign, score = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n)
-    for s in range(n):
-        if atr[s] <= 0 or s - run_start[s] < limits.quiet_bars:
-            continue
-        for d in (1, -1):
-            best_end, pace = _best_end(ohlc, run_start, s, d, atr[s], limits)
-            if pace > score[s]:
-                end[s], sign[s], score[s] = best_end, d, pace
-    return end, sign, score
-
-
-@njit(cache=True)
-def _best_end(
-    ohlc: NDArray[np.float64],
-    run_start: NDArray[np.int64],
-    s: int,
-    d: int,
-    atr: float,
-    limits: _Limits,
-) -> tuple[int, float]:
-    """Return end and pace of the best move from bar `s` in direction `d`; pace 0 if none counts.
-
-    A move upwards starts at a low that none of its bars and none of the two bars before
-    undercuts, and ends at its highest close; downwards mirrored.
-    """
-    end, best = s, 0.0
-    column = 2 if d > 0 else 1
-    base = ohlc[s, column]
-    if min(d * ohlc[s - 1, column], d * ohlc[s - 2, column]) < d * base:
-        return end, best
-    path = furthest = d * (ohlc[s, 3] - base)
-    for e in range(s + 1, min(len(ohlc), s + limits.max_bars)):
-        if run_start[e] != run_start[s] or d * (ohlc[e, column] - base) < 0:
-            break
-        path += abs(ohlc[e, 3] - ohlc[e - 1, 3])
-        net = d * (ohlc[e, 3] - base)
-        if net <= furthest:
-            continue
-        furthest = net
-        pace = net / atr / np.sqrt(e - s + 1)
-        is_move = (
-            e - s + 1 >= limits.min_bars
-            and net >= (limits.move_atr - SLACK) * atr
-            and net >= (limits.efficiency - SLACK) * path
-            and pace >= limits.pace - SLACK
-        )
-        if is_move and pace > best + SLACK:
-            end, best = e, pace
-    return end, best

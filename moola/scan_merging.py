@@ -17,7 +17,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from moola.examples import NO_SPAN
@@ -67,6 +66,8 @@ def merge_votes(
         (n_bars,) first bar of the unbroken run each bar belongs to (`moola.proposals.run_starts`):
         a span that reaches across a pause is no vote.
     """
+    from moola.compiled.votes import disjoint, votes_near  # numba: loaded when it is needed
+
     is_vote = _is_seen_well(votes)
     if run_start is not None:
         is_vote[is_vote] = run_start[votes.start[is_vote]] == run_start[votes.end[is_vote]]
@@ -74,12 +75,12 @@ def merge_votes(
     order = rows[np.lexsort((votes.end[rows], votes.start[rows]))]
     start, end = votes.start[order], votes.end[order]
     weight = votes.confidence[order].astype(np.float64)
-    total, exact = _votes_near(start, end, weight)
+    total, exact = votes_near(start, end, weight, TOLERANCE_BARS)
     n_witnesses = np.maximum(_n_witnesses(start, end, votes.bar_start), 1)
     support = total / n_witnesses
     rank = (total + TIE_WEIGHT * exact) / n_witnesses
     best_first = np.lexsort((start, -np.round(rank, 12)))
-    kept = _disjoint(best_first[support[best_first] >= min_support], start, end, n_bars)
+    kept = disjoint(best_first[support[best_first] >= min_support], start, end, n_bars)
     return _described(kept, order, votes, support)
 
 
@@ -101,40 +102,6 @@ def _n_witnesses(
     latest = start - CONTEXT_BARS
     first = np.searchsorted(bar_start, earliest, side="left")
     return np.searchsorted(bar_start, latest, side="right") - first
-
-
-@njit(cache=True)
-def _votes_near(
-    start: NDArray[np.int64], end: NDArray[np.int64], weight: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the votes within the tolerance of each, and those for the same bars; by start."""
-    n = len(start)
-    total, exact = np.zeros(n), np.zeros(n)
-    low = 0
-    for i in range(n):
-        while start[low] < start[i] - TOLERANCE_BARS:
-            low += 1
-        j = low
-        while j < n and start[j] <= start[i] + TOLERANCE_BARS:
-            if abs(end[j] - end[i]) <= TOLERANCE_BARS:
-                total[i] += weight[j]
-                if start[j] == start[i] and end[j] == end[i]:
-                    exact[i] += weight[j]
-            j += 1
-    return total, exact
-
-
-@njit(cache=True)
-def _disjoint(
-    best_first: NDArray[np.int64], start: NDArray[np.int64], end: NDArray[np.int64], n_bars: int
-) -> NDArray[np.int64]:
-    taken = np.zeros(n_bars, np.bool_)
-    kept = []
-    for i in best_first:
-        if not taken[start[i] : end[i] + 1].any():
-            taken[start[i] : end[i] + 1] = True
-            kept.append(i)
-    return np.array(kept, np.int64)
 
 
 def _described(
