@@ -6,12 +6,16 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from moola.cli import VERBS, main
 from moola.runs import RunFolder
 from moola.schema import TASKS, WINDOW_LENGTH
 from moola.store import LabelStore
@@ -20,11 +24,14 @@ from moola.workspace import Workspace
 ROOT = Path(__file__).parents[1]
 
 
+def arguments(workspace: Path, words: Sequence[str | Path]) -> list[str]:
+    return [str(word) for word in (words[0], "--workspace", workspace, "--json", *words[1:])]
+
+
 def moola(workspace: Path, *words: str | Path, code: int = 0) -> Any:
     """Run a verb in a process of its own, as a user does, and return its JSON answer."""
-    command = [sys.executable, "-m", "moola", words[0], "--workspace", workspace, "--json"]
     done = subprocess.run(
-        [str(word) for word in (*command, *words[1:])],
+        [sys.executable, "-m", "moola", *arguments(workspace, words)],
         cwd=ROOT,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -35,16 +42,23 @@ def moola(workspace: Path, *words: str | Path, code: int = 0) -> Any:
     return json.loads(done.stdout)
 
 
+def moola_here(workspace: Path, *words: str | Path, code: int = 0) -> Any:
+    """Run a verb that trains nothing in this process, which costs no start of Python."""
+    with redirect_stdout(StringIO()) as printed:
+        assert main(arguments(workspace, words)) == code
+    return json.loads(printed.getvalue())
+
+
 @pytest.mark.real_bars
 @pytest.mark.slow
 def test_chain_on_real_bars(tmp_path: Path, real_bars_dir: Path) -> None:
     workspace = Workspace(tmp_path / "work")
 
-    imported = moola(workspace.root, "import", real_bars_dir / "nq_1min_2022jan.parquet",
+    imported = moola_here(workspace.root, "import", real_bars_dir / "nq_1min_2022jan.parquet",
                      "--symbol", "NQ")  # fmt: skip
     assert (imported["kind"], imported["n_rows"]) == ("bars", 13_560)
 
-    proposed = moola(workspace.root, "propose", "--series", "NQ")
+    proposed = moola_here(workspace.root, "propose", "--series", "NQ")
     assert proposed["n_new"] > 50
     store = LabelStore.open(workspace.store_url)
     open_windows = store.windows(states=["proposed"])
@@ -74,15 +88,21 @@ def test_chain_on_real_bars(tmp_path: Path, real_bars_dir: Path) -> None:
     assert predictions["binary_prob"].between(0, 1).all()
     assert predictions["countdown_bars"].notna().all()
 
-    criteria = moola(workspace.root, "evaluate", "--run", run.id)
+    criteria = moola_here(workspace.root, "evaluate", "--run", run.id)
     assert [item["verdict"] in ("met", "not met", "undecided") for item in criteria] == [True] * 8
 
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     workspace = Workspace(tmp_path_factory.mktemp("sample") / "work")
-    moola(workspace.root, "sample")
+    moola_here(workspace.root, "sample")
     return workspace
+
+
+@pytest.fixture(scope="module")
+def trained_on_store(sample: Workspace) -> RunFolder:
+    trained = moola(sample.root, "finetune", "--store", "--epochs", "1", "--device", "cpu")
+    return RunFolder(Path(trained["folder"]))
 
 
 @pytest.mark.slow
@@ -139,25 +159,25 @@ def test_a_group_of_strategies_is_trained_compared_and_reported(
     for row in rows:
         assert sum(row[f"grad_{task}"] for task in TASKS) == pytest.approx(1)
         assert row["hit_at_3_low"] <= row["hit_at_3"] <= row["hit_at_3_high"]
-    again = moola(sample.root, "strategies", "--group", "g")
+    again = moola_here(sample.root, "strategies", "--group", "g")
     assert again == rows, "nothing was left to train"
-    assert moola(sample.root, "strategies", "--table", "g") == rows
+    assert moola_here(sample.root, "strategies", "--table", "g") == rows
 
     plan = json.loads((sample.root / "strategies" / "g" / "plan.json").read_text("utf-8"))
     runs = [RunFolder(sample.runs_dir / made["run"]) for made in plan["runs"]]
     assert [run.config().guard for run in runs] == [False, True]
     assert len({run.resolved()["data_hash"] for run in runs}) == 1
 
-    (page,) = moola(sample.root, "report", runs[0].id, "--out", tmp_path / "r.html")["files"]
+    (page,) = moola_here(sample.root, "report", runs[0].id, "--out", tmp_path / "r.html")["files"]
     assert Path(page).stat().st_size < 6_000_000
 
 
 @pytest.mark.slow
-def test_store_and_label_file_of_the_sample_are_the_same_data(sample: Workspace) -> None:
-    runs = [
-        RunFolder(Path(moola(sample.root, "finetune", *source, "--epochs", "1")["folder"]))
-        for source in (["--store"], ["--data", sample.label_file])
-    ]
+def test_store_and_label_file_of_the_sample_are_the_same_data(
+    sample: Workspace, trained_on_store: RunFolder
+) -> None:
+    from_file = moola(sample.root, "finetune", "--data", sample.label_file, "--epochs", "1")
+    runs = [trained_on_store, RunFolder(Path(from_file["folder"]))]
     hashes = [run.resolved()["data_hash"] for run in runs]
     assert hashes[0] == hashes[1]
     losses = [run.history()[0]["raw"] for run in runs]
@@ -165,14 +185,15 @@ def test_store_and_label_file_of_the_sample_are_the_same_data(sample: Workspace)
 
 
 @pytest.mark.slow
-def test_predict_tells_known_windows_from_new_ones(sample: Workspace, tmp_path: Path) -> None:
-    trained = moola(sample.root, "finetune", "--store", "--epochs", "1", "--device", "cpu")
-    out = tmp_path / "predictions.parquet"
-    answer = moola(sample.root, "predict", "--run", trained["run"], "--store", "--out", out)
+def test_predict_tells_known_windows_from_new_ones(
+    sample: Workspace, trained_on_store: RunFolder, tmp_path: Path
+) -> None:
+    out, run = tmp_path / "predictions.parquet", trained_on_store
+    answer = moola_here(sample.root, "predict", "--run", run.id, "--store", "--out", out)
     table = pd.read_parquet(out)
     assert answer["n_windows"] == table["window_uid"].nunique() == 174
     n_new = table.loc[table["split"] == "new", "window_uid"].nunique()
-    n_purged = RunFolder(Path(trained["folder"])).resolved()["n_purged"]
+    n_purged = run.resolved()["n_purged"]
     assert set(table["split"]) == {"train", "val", "new"}
     assert n_new == n_purged, "too near to the held-out block to train on"
 
@@ -196,7 +217,7 @@ BAD_CALLS: list[tuple[list[str], str]] = [
 def test_bad_input_is_one_sentence_and_leaves_nothing(
     words: list[str], sentence: str, tmp_path: Path
 ) -> None:
-    answer = moola(tmp_path / "work", *words, code=2)
+    answer = moola_here(tmp_path / "work", *words, code=2)
     assert sentence in answer["error"]
     assert "Traceback" not in answer["error"]
     assert not list((tmp_path / "work").glob("runs/2*"))
@@ -205,7 +226,9 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
 def test_a_wrong_checkpoint_is_one_sentence(tmp_path: Path) -> None:
     wrong = tmp_path / "encoder.pt"
     wrong.write_bytes(b"PK but no checkpoint")
-    answer = moola(tmp_path / "work", "finetune", "--store", "--pretrained-encoder", wrong, code=2)
+    answer = moola_here(
+        tmp_path / "work", "finetune", "--store", "--pretrained-encoder", wrong, code=2
+    )
     assert "encoder.pt" in answer["error"]
     assert not (tmp_path / "work" / "runs").exists()
 
@@ -214,37 +237,33 @@ def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     """A file in the way stands for a full disk: both are an OSError where a file is made."""
     (tmp_path / "file").write_text("in the way")
     for words in (["sample"], ["doctor"], ["finetune", "--store"]):
-        answer = moola(tmp_path / "file" / "work", *words, code=2)
+        answer = moola_here(tmp_path / "file" / "work", *words, code=2)
         assert "file" in answer["error"]
 
 
 def test_a_device_that_is_not_there_stops_before_anything_starts(tmp_path: Path) -> None:
-    answer = moola(tmp_path / "work", "devices")
+    answer = moola_here(tmp_path / "work", "devices")
     present = {item["key"] for item in answer["devices"]}
     absent = next(key for key in ("mps", "cuda") if key not in present)
-    answer = moola(tmp_path / "work", "finetune", "--store", "--device", absent, code=2)
+    answer = moola_here(tmp_path / "work", "finetune", "--store", "--device", absent, code=2)
     assert f"Found no {absent}" in answer["error"]
     assert not (tmp_path / "work" / "runs").exists()
 
 
 def test_every_verb_has_help() -> None:
-    from moola.cli import VERBS
-
     listed = subprocess.run(
         [sys.executable, "-m", "moola", "--help"], cwd=ROOT, capture_output=True, text=True,
         check=True,
     ).stdout  # fmt: skip
     assert all(verb in listed for verb in VERBS)
     for verb in VERBS:
-        text = subprocess.run(
-            [sys.executable, "-m", "moola", verb, "--help"], cwd=ROOT, capture_output=True,
-            text=True, check=True,
-        ).stdout  # fmt: skip
-        assert "--workspace" in text
-        assert "--json" in text
+        with redirect_stdout(StringIO()) as text, pytest.raises(SystemExit, match="0"):
+            main([verb, "--help"])
+        assert "--workspace" in text.getvalue()
+        assert "--json" in text.getvalue()
 
 
 def test_doctor_says_what_it_found(tmp_path: Path) -> None:
-    answer = moola(tmp_path / "work", "doctor")
+    answer = moola_here(tmp_path / "work", "doctor")
     assert {item["name"] for item in answer["checks"]} >= {"python", "label store", "devices"}
     assert all(item["ok"] for item in answer["checks"])
