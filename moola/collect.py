@@ -7,7 +7,6 @@ the first bar of a window. A window that stands alone starts cold, and is counte
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -18,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moola.bars import BarStore
+from moola.clock import clock_of, window_times
 from moola.config import FinetuneConfig, LabelChoice
 from moola.context import cut_context
-from moola.examples import NO_SPAN, Examples
+from moola.examples import NO_SPAN, Examples, Times
 from moola.exceptions import SchemaError
 from moola.features import LOOKBACK_BARS, compute_features
 from moola.folding import Places, Split, hold_out_block, repeated_folds
@@ -51,8 +51,6 @@ class LabelledWindow:
     cut: tuple[tuple[int, int], ...] = ()
     """Bars ``start..end`` that no loss and no metric counts: of spans that cross the border, and of
     spans that somebody else marked who has not judged this window."""
-    start_s: float = math.nan
-    """Time of bar 0 in seconds, where it is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +91,11 @@ def collect_split(
     SchemaError
         If there is nothing to train on, or nothing could be held out.
     """
-    examples, places = _labelled(config, store=store, bar_store=bar_store)
+    examples = _labelled(config, store=store, bar_store=bar_store)
     if config.split == "groups":
         is_val = hold_out(examples.group, val_fraction=config.val_fraction, seed=config.seed)
         return replace(examples, is_val=is_val), {}
-    split = hold_out_block(places, val_fraction=config.val_fraction, seed=config.seed)
+    split = hold_out_block(places_of(examples), val_fraction=config.val_fraction, seed=config.seed)
     facts = {"n_purged": split.n_purged, "split_note": split.note}
     kept = split.is_val | split.trains
     return replace(examples, is_val=split.is_val).take(kept), facts
@@ -112,14 +110,12 @@ def collect_folds(
     bar_store: BarStore,
 ) -> tuple[Examples, list[list[Split]]]:
     """Return every example of `config`, all held out in turn, and the folds of each seed."""
-    examples, places = _labelled(config, store=store, bar_store=bar_store)
-    splits = repeated_folds(places, n_folds, seeds=seeds)
+    examples = _labelled(config, store=store, bar_store=bar_store)
+    splits = repeated_folds(places_of(examples), n_folds, seeds=seeds)
     return replace(examples, is_val=np.ones(len(examples), bool)), splits
 
 
-def _labelled(
-    config: FinetuneConfig, *, store: LabelStore, bar_store: BarStore
-) -> tuple[Examples, Places]:
+def _labelled(config: FinetuneConfig, *, store: LabelStore, bar_store: BarStore) -> Examples:
     gathered = gather(config.data_path(), config.labels, store=store, bar_store=bar_store)
     if not any(window.spans for window in gathered.windows):
         left_out = ", ".join(f"{n} {why}" for why, n in gathered.left_out.items())
@@ -128,18 +124,17 @@ def _labelled(
             + (f" (left out: {left_out}); label some, or choose --labels all." if left_out else ".")
         )
     examples = examples_of(gathered, with_context=True)
-    start_s = {window.window_uid: window.start_s for window in gathered.windows}
-    return examples, places_of(examples, [start_s[uid] for uid in examples.window_uid.tolist()])
+    clock = clock_of(store, bar_store)
+    return replace(examples, times=window_times(examples.series_id, examples.bar_start, clock))
 
 
-def places_of(examples: Examples, start_s: Sequence[float] | None = None) -> Places:
+def places_of(examples: Examples) -> Places:
     """Return where the rows of `examples` lie, and when, if that is known."""
-    unknown = np.full(len(examples), np.nan)
     return Places(
         series_id=examples.series_id,
         bar_start=examples.bar_start,
         ohlc=examples.ohlc,
-        start_s=unknown if start_s is None else np.array(start_s, float),
+        times=examples.times or Times.unknown(len(examples)),
     )
 
 
@@ -235,7 +230,6 @@ def _from_view(view: WindowView) -> LabelledWindow:
         bar_start=view.bar_start,
         spans=tuple(Span(item.start, item.end, item.type) for item in shown),
         cut=tuple((item.start, item.end) for item in view.cut_spans),
-        start_s=view.start_ts.timestamp() if view.start_ts else math.nan,
     )
 
 

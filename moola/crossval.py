@@ -35,7 +35,7 @@ from moola.examples import Examples
 from moola.exceptions import ConfigError
 from moola.finetuning import describe
 from moola.floors import fit_constants
-from moola.folding import Split, smallest_distance_bars
+from moola.folding import Split, n_at_held_out_times, n_without_time, smallest_distance_bars
 from moola.metrics import Predicted
 from moola.predict import fit_stage, predict, write_predictions
 from moola.pretrained import check_not_seen
@@ -288,6 +288,8 @@ def _facts(examples: Examples, split: Split, *, repeat: int, fold: int) -> dict[
         "n_val": int(split.is_val.sum()),
         "n_purged": split.n_purged,
         "nearest_bars": smallest_distance_bars(places, split.is_val, split.trains),
+        "n_same_time": n_at_held_out_times(places, split.is_val, split.trains),
+        "n_without_time": n_without_time(places),
         "note": split.note,
     }
 

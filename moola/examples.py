@@ -7,6 +7,7 @@ after the labels in the store have moved on.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
@@ -21,7 +22,8 @@ NO_SPAN = -1
 CONTEXT_BARS = 52
 """Bars kept on each side of a window, half of it: as far as an augmentation may shift it."""
 CONTEXT_LENGTH = WINDOW_LENGTH + 2 * CONTEXT_BARS
-_CONTEXT = "context_"
+_PARTS = {"context": "context_", "times": "times_"}
+"""What examples may have beside their columns, and how its columns are named in the file."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,6 +53,31 @@ class Context:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Times:
+    """When N windows lie, in seconds since 1970 without leap seconds; NaN where bars carry no time.
+
+    What a window may show in training reaches beyond it: its features look back, and it may be
+    shifted by `CONTEXT_BARS`.
+    """
+
+    start_s: NDArray[np.float64]  # (N,) when bar 0 opens
+    first_s: NDArray[np.float64]  # (N,) when the first bar opens that training may use
+    last_s: NDArray[np.float64]  # (N,) when the last such bar closes
+
+    def __len__(self) -> int:
+        return len(self.start_s)
+
+    def take(self, rows: NDArray[Any]) -> Self:
+        """Return the times of the windows at `rows`."""
+        return replace(self, **{name: value[rows] for name, value in vars(self).items()})
+
+    @classmethod
+    def unknown(cls, n: int) -> Self:
+        """Return the times of `n` windows whose bars carry none."""
+        return cls(**{field.name: np.full(n, np.nan) for field in fields(cls)})
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Examples:
     """N examples: one row per labelled span, or one span-less row for a window without any.
 
@@ -72,11 +99,11 @@ class Examples:
     group: NDArray[np.int64]  # (N,) windows that share bars have one group
     is_val: NDArray[np.bool_]  # (N,)
     context: Context | None = None  # what lies around the windows, where training may use it
+    times: Times | None = None  # runs stored by earlier versions have none
 
     def __post_init__(self) -> None:
         n = len(self.window_uid)
-        context = {} if self.context is None else {"context": self.context}
-        for name, column in (self._columns() | context).items():
+        for name, column in (self._columns() | self._parts()).items():
             if len(column) != n:
                 raise SchemaError(
                     f"Every column should have {n} rows. Found {len(column)} in {name}."
@@ -90,7 +117,11 @@ class Examples:
         return len(self.window_uid)
 
     def _columns(self) -> dict[str, NDArray[Any]]:
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "context"}
+        return {name: getattr(self, name) for name in COLUMNS}
+
+    def _parts(self) -> dict[str, Context | Times]:
+        parts = {name: getattr(self, name) for name in _PARTS}
+        return {name: part for name, part in parts.items() if part is not None}
 
     @property
     def has_span(self) -> NDArray[np.bool_]:
@@ -100,7 +131,8 @@ class Examples:
     def take(self, rows: NDArray[Any]) -> Self:
         """Return the examples at `rows` (indices or a boolean mask)."""
         columns = {name: column[rows] for name, column in self._columns().items()}
-        return replace(self, **columns, context=self.context and self.context.take(rows))
+        parts: dict[str, Any] = {name: part.take(rows) for name, part in self._parts().items()}
+        return replace(self, **columns, **parts)
 
     def first_of_each_window(self) -> NDArray[np.int64]:
         """Return one row index per window, in order of first appearance."""
@@ -109,7 +141,7 @@ class Examples:
     def content_hash(self) -> str:
         """Return a SHA-256 of bars, labels and split: equal hashes mean equal training data.
 
-        The context is left out: it follows from the series and says nothing about the labels.
+        Context and times are left out: they follow from the series and say nothing of the labels.
         """
         digest = hashlib.sha256()
         for name, column in self._columns().items():
@@ -120,19 +152,34 @@ class Examples:
 
     def save(self, path: Path) -> None:
         """Write every column to a compressed ``.npz``."""
-        around = {} if self.context is None else vars(self.context)
-        context = {f"{_CONTEXT}{name}": value for name, value in around.items()}
+        parts = {
+            f"{_PARTS[name]}{column}": value
+            for name, part in self._parts().items()
+            for column, value in vars(part).items()
+        }
         with path.open("wb") as file:
-            np.savez_compressed(file, **self._columns(), **context)
+            np.savez_compressed(file, **self._columns(), **parts)
 
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read what `save` wrote; never unpickles."""
         try:
             with np.load(path, allow_pickle=False) as stored:
-                around = {name: stored[name] for name in stored if name.startswith(_CONTEXT)}
-                columns = {f.name: stored[f.name] for f in fields(cls) if f.name != "context"}
-            named = {name.removeprefix(_CONTEXT): value for name, value in around.items()}
-            return cls(**columns, context=Context(**named) if named else None)
+                columns = {name: stored[name] for name in COLUMNS}
+                context = _part(stored, "context")
+                times = _part(stored, "times")
+            return cls(
+                **columns,
+                context=Context(**context) if context else None,
+                times=Times(**times) if times else None,
+            )
         except (OSError, ValueError, KeyError, EOFError, TypeError) as error:
             raise SchemaError(f"{path.name} should hold saved examples. Found: {error}.") from error
+
+
+COLUMNS = tuple(field.name for field in fields(Examples) if field.name not in _PARTS)
+
+
+def _part(stored: Mapping[str, NDArray[Any]], name: str) -> dict[str, NDArray[Any]]:
+    prefix = _PARTS[name]
+    return {key.removeprefix(prefix): stored[key] for key in stored if key.startswith(prefix)}

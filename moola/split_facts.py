@@ -9,7 +9,12 @@ import numpy as np
 
 from moola.collect import places_of
 from moola.exceptions import RunError
-from moola.folding import PURGE_BARS, smallest_distance_bars
+from moola.folding import (
+    PURGE_BARS,
+    n_at_held_out_times,
+    n_without_time,
+    smallest_distance_bars,
+)
 from moola.runs import RunFolder
 from moola.schema import WINDOW_LENGTH
 
@@ -21,14 +26,15 @@ def split_sentences(run: RunFolder) -> list[str]:
     if run.kind == "crossval":
         return _of_folds(_fold_facts(run))
     examples = run.examples()
-    is_val = examples.is_val
-    nearest = smallest_distance_bars(places_of(examples), is_val, ~is_val)
+    places, is_val = places_of(examples), examples.is_val
+    nearest = smallest_distance_bars(places, is_val, ~is_val)
     first = examples.take(examples.first_of_each_window())
     n_val = int(first.is_val.sum())
     return [
         f"{len(first) - n_val:,} training and {n_val:,} held-out windows, split by "
         f"{run.config().split}, seed {run.config().seed}",
         _distance(nearest),
+        *_same_time(n_at_held_out_times(places, is_val, ~is_val), n_without_time(places)),
     ]
 
 
@@ -37,12 +43,17 @@ def _of_folds(facts: list[dict[str, Any]]) -> list[str]:
     n_folds = len(facts) // n_repeats
     purged = int(np.median([fold["n_purged"] for fold in facts]))
     known = [fold["nearest_bars"] for fold in facts if fold["nearest_bars"] is not None]
+    same_time = [fold.get("n_same_time") for fold in facts]
     lines = [
         f"{n_folds} folds"
         + (f", repeated {n_repeats} times with others" if n_repeats > 1 else "")
         + ": every label was predicted by a model that has not seen its bars; a median of "
         f"{purged:,} of a fold's rows was left out as too near",
         _distance(min(known, default=None)),
+        *_same_time(
+            max((n for n in same_time if n is not None), default=None),
+            max(fold.get("n_without_time", 0) for fold in facts),
+        ),
     ]
     return [*lines, *dict.fromkeys(fold["note"] for fold in facts if fold["note"])]
 
@@ -58,6 +69,20 @@ def _distance(nearest: int | None) -> str:
         f", less than the {PURGE_BARS - WINDOW_LENGTH} bars that features look back"
     )  # fmt: skip
     return f"No bar is shared; the nearest two windows have {gap:,} bars between them{purge}"
+
+
+def _same_time(n_rows: int | None, n_without_time: int) -> list[str]:
+    lines = []
+    if n_rows:
+        lines = [f"**{n_rows:,} training rows show minutes of held-out windows of other series**"]
+    elif n_rows is not None:
+        lines = ["No training window shows a minute of a held-out window, of whatever series"]
+    if n_without_time:
+        lines.append(
+            f"{n_without_time:,} rows carry no times: only their bars could be compared with those "
+            "of other series"
+        )
+    return lines
 
 
 def _fold_facts(run: RunFolder) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from moola.exceptions import SchemaError
 from moola.schema import WINDOW_LENGTH
+from moola.seen_bars import NOTHING_MOVED, fingerprints
 
 IDENTICAL_RUN_BARS = 5
 """Shortest run of identical bars that counts as shared: single bars repeat by chance."""
@@ -62,13 +63,14 @@ def _rows_that_share(
 
 def content_holders(ohlc: NDArray[np.float64]) -> list[list[int]]:
     """Return for each run of bars that several of (N, 105, 4) windows hold the rows that do."""
-    holders: dict[bytes, list[int]] = {}
-    for row, window in enumerate(ohlc):
-        for content in _runs_of_bars(window):
-            rows = holders.setdefault(content, [])
-            if not rows or rows[-1] != row:
-                rows.append(row)
-    return [rows for rows in holders.values() if len(rows) > 1]
+    prints = np.array([fingerprints(window) for window in ohlc], np.int64).ravel()
+    row = np.repeat(np.arange(len(ohlc)), len(prints) // max(len(ohlc), 1))
+    order = np.argsort(prints, kind="stable")  # rows of one print stay in order
+    order = order[prints[order] != NOTHING_MOVED]
+    borders = np.flatnonzero(np.diff(prints[order])) + 1
+    parts = [part for part in np.split(order, borders) if len(part) > 1]
+    holders = [np.unique(row[part]) for part in parts]
+    return [rows.tolist() for rows in holders if len(rows) > 1]
 
 
 def _runs_of_bars(window: NDArray[np.float64]) -> list[bytes]:

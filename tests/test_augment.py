@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from moola.augment import Augment, Moves, mirror_features, mirror_prices, shift_range
 from moola.context import cut_context
 from moola.dataset import Batch
-from moola.examples import NO_SPAN, Examples
+from moola.examples import NO_SPAN, Examples, Times
 from moola.features import FEATURE_NAMES, LOOKBACK_BARS, compute_features
 from moola.splits import check_no_leak, shared_bar_groups
 from moola.train import finetune
@@ -316,15 +316,15 @@ def test_augmentation_changes_training_and_leaves_what_is_evaluated(tmp_path: Pa
     assert not torch.equal(shown[1], shown[0])
 
 
-def test_the_context_is_saved_and_no_part_of_the_content_hash(tmp_path: Path) -> None:
-    examples = many()
+def test_context_and_times_are_saved_and_no_part_of_the_content_hash(tmp_path: Path) -> None:
+    examples = replace(many(), times=Times.unknown(len(many())))
     examples.save(tmp_path / "examples.npz")
     loaded = Examples.load(tmp_path / "examples.npz")
     assert loaded.context is not None
     assert examples.context is not None
     for name, column in vars(examples.context).items():
         np.testing.assert_array_equal(getattr(loaded.context, name), column)
-    assert replace(examples, context=None).content_hash() == loaded.content_hash()
+    assert replace(examples, context=None, times=None).content_hash() == loaded.content_hash()
 
 
 def test_examples_of_an_older_run_have_no_context_and_are_only_mirrored(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -116,11 +116,13 @@ def label_as_one_person(room: Room, who: str) -> None:
 def same(one: Examples, other: Examples) -> bool:
     assert one.context is not None
     assert other.context is not None
+    assert one.times is not None
+    assert other.times is not None
     pairs = [
         (getattr(a, f.name), getattr(b, f.name))
-        for a, b in ((one, other), (one.context, other.context))
+        for a, b in ((one, other), (one.context, other.context), (one.times, other.times))
         for f in fields(a)
-        if f.name != "context"
+        if f.name not in ("context", "times")
     ]
     return all(a.dtype == b.dtype and a.tobytes() == b.tobytes() for a, b in pairs)
 
@@ -195,3 +197,34 @@ def test_bars_that_another_person_marked_are_no_negatives(room: Room) -> None:
     (row,) = np.flatnonzero(examples.bar_start == OVERLAPPING)
     assert not examples.inside[row].any()
     assert np.flatnonzero(examples.ignore[row]).tolist() == [*range(20, 31), *range(55, 61)]
+
+
+def test_windows_know_their_times_and_keep_them_in_the_file(room: Room, tmp_path: Path) -> None:
+    label_as_one_person(room, LOCAL)
+    examples = room.collect()
+    examples.save(tmp_path / "examples.npz")
+    loaded = Examples.load(tmp_path / "examples.npz").times
+    assert loaded is not None
+    opens_s = room.store.find_series("NQ").start_ts.timestamp() + 60.0 * np.arange(N_BARS)  # type: ignore[union-attr]
+    first = examples.bar_start
+    np.testing.assert_array_equal(loaded.start_s, opens_s[first])
+    np.testing.assert_array_equal(loaded.first_s, opens_s[np.maximum(first - 60 - 52, 0)])
+    np.testing.assert_array_equal(loaded.last_s, opens_s[first + 104 + 52] + 60.0)
+
+
+def test_the_minutes_of_a_held_out_window_do_not_train_in_another_market(room: Room) -> None:
+    nq, frame = room.store.find_series("NQ"), _walk(N_BARS)
+    frame[["open", "high", "low", "close"]] -= 15_000
+    es = replace(nq, series_id="ES-00000000", symbol="ES", content_hash=room.bars.write(frame))
+    room.store.add_series(es, op_id=room.op())
+    room.store.add_windows(es.series_id, list(STARTS), op_id=room.op())
+    for view in room.store.views():
+        room.draw(view.window_uid, 5, 9)
+    examples, (splits,) = collect.collect_folds(
+        FinetuneConfig(), 3, [0], store=room.store, bar_store=room.bars
+    )
+    for split in splits:  # both feeds have the same minutes
+        held, trained = (set(examples.bar_start[side]) for side in (split.is_val, split.trains))
+        assert held
+        assert trained
+        assert min(abs(one - other) for one in held for other in trained) >= 105

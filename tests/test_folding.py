@@ -1,22 +1,43 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from moola import folding
+from moola.examples import CONTEXT_BARS, Times
 from moola.exceptions import SchemaError
+from moola.features import LOOKBACK_BARS
 from moola.folding import EMBARGO_S, PURGE_BARS, Places
 from moola.splits import check_no_leak
 
 DAY = 24 * 60
 
 
-def places(starts: dict[str, list[int]], *, with_times: bool = True) -> Places:
-    """Return windows of series whose bars are all different, a minute apart."""
+def times_of(bar_start: np.ndarray, offset_bars: np.ndarray | int = 0) -> Times:
+    """Return times of bars that follow each other by a minute from 1970 on."""
+    first = bar_start + offset_bars
+    return Times(
+        start_s=first * 60.0,
+        first_s=(first - LOOKBACK_BARS - CONTEXT_BARS) * 60.0,
+        last_s=(first + 105 + CONTEXT_BARS) * 60.0,
+    )
+
+
+def places(
+    starts: dict[str, list[int]],
+    *,
+    with_times: bool = True,
+    offset_bars: Mapping[str, int] | None = None,
+) -> Places:
+    """Return windows of series whose bars are all different, a minute apart.
+
+    A series begins `offset_bars` minutes after 1970, by default 400 days after the one before it,
+    so that no two are at the same time.
+    """
     series = [name for name, here in starts.items() for _ in here]
     bar_start = np.array([start for here in starts.values() for start in here])
     number = {name: i for i, name in enumerate(starts)}
@@ -24,42 +45,117 @@ def places(starts: dict[str, list[int]], *, with_times: bool = True) -> Places:
         bar_start[:, None] + np.arange(105) + 1e6 * np.array([number[n] for n in series])[:, None]
     )
     ohlc = np.stack([bars, bars + 1, bars - 1, bars], axis=2).astype(float)
-    times = bar_start * 60.0 if with_times else np.full(len(series), np.nan)
-    return Places(series_id=np.array(series), bar_start=bar_start, ohlc=ohlc, start_s=times)
+    begins = {name: i * 400 * DAY for name, i in number.items()} | dict(offset_bars or {})
+    times = times_of(bar_start, np.array([begins[name] for name in series]))
+    if not with_times:
+        times = Times.unknown(len(series))
+    return Places(series_id=np.array(series), bar_start=bar_start, ohlc=ohlc, times=times)
 
 
-window_sets = st.dictionaries(
-    st.sampled_from(["ES", "NQ", "w1", "w2", "w3", "w4"]),
-    st.lists(st.integers(0, 40).map(lambda n: n * 52), min_size=1, max_size=60),
-    min_size=2,
-    max_size=6,
-)
+FEEDS = ("ES", "NQ", "YM")
 
 
-@given(window_sets, st.integers(2, 5), st.integers(0, 99))
+@st.composite
+def window_sets(draw: st.DrawFn) -> tuple[Places, dict[str, int]]:
+    """Return windows of three feeds at about the same minutes, re-cut by 52 bars, and of series
+    that are one window, with and without a time."""
+    starts = {
+        name: sorted(draw(st.lists(st.integers(0, 40).map(lambda n: n * 52), max_size=40)))
+        for name in FEEDS
+    }
+    starts |= {f"w{i}": [0] for i in range(draw(st.integers(0, 12)))}
+    starts = {name: here for name, here in starts.items() if here}
+    assume(starts)
+    offset = {name: draw(st.sampled_from([0, 7, 1_000, 30 * DAY])) for name in starts}
+    found = places(starts, offset_bars=offset)
+    untimed = np.isin(found.series_id, [f"w{i}" for i in range(0, 12, 2)])
+    for column in vars(found.times).values():
+        column[untimed] = np.nan
+    return found, offset
+
+
+def minutes(here: Places, offset: dict[str, int], row: int) -> set[int]:
+    """Return the minutes of a window's own bars."""
+    first = offset[str(here.series_id[row])] + int(here.bar_start[row])
+    return set(range(first, first + 105))
+
+
+@given(window_sets(), st.integers(2, 5), st.integers(0, 99))
 @settings(max_examples=40, deadline=None)
 def test_no_fold_ever_leaks_and_every_window_is_held_out_once(
-    starts: dict[str, list[int]], n_folds: int, seed: int
+    drawn: tuple[Places, dict[str, int]], n_folds: int, seed: int
 ) -> None:
-    given_places = places(starts)
+    here, offset = drawn
     try:
-        ((*splits,),) = folding.repeated_folds(given_places, n_folds, seeds=[seed])
+        repeats = folding.repeated_folds(here, n_folds, seeds=[seed, seed + 1])
     except SchemaError:
         return  # too few windows for that many folds
-    assert (np.sum([split.is_val for split in splits], axis=0) == 1).all()
-    for split in splits:
-        kept = split.is_val | split.trains
-        assert not (split.is_val & split.trains).any()
-        check_no_leak(
-            given_places.series_id[kept],
-            given_places.bar_start[kept],
-            given_places.ohlc[kept],
-            split.is_val[kept],
-        )
-        for row in np.flatnonzero(split.trains):
-            same = given_places.series_id == given_places.series_id[row]
-            apart = np.abs(given_places.bar_start - given_places.bar_start[row])
-            assert not (same & split.is_val & (apart < PURGE_BARS)).any()
+    for splits in repeats:
+        assert (np.sum([split.is_val for split in splits], axis=0) == 1).all()
+        for split in splits:
+            check_split(here, offset, split)
+
+
+def check_split(here: Places, offset: dict[str, int], split: folding.Split) -> None:
+    kept = split.is_val | split.trains
+    assert not (split.is_val & split.trains).any()
+    check_no_leak(here.series_id[kept], here.bar_start[kept], here.ohlc[kept], split.is_val[kept])
+    timed = here.is_timed
+    held_minutes = set[int]().union(
+        *(minutes(here, offset, int(row)) for row in np.flatnonzero(split.is_val & timed))
+    )
+    for row in np.flatnonzero(split.trains):
+        same = here.series_id == here.series_id[row]
+        apart = np.abs(here.bar_start - here.bar_start[row])
+        assert not (same & split.is_val & (apart < PURGE_BARS)).any()
+        if timed[row]:  # in whatever series
+            assert not minutes(here, offset, int(row)) & held_minutes
+
+
+def test_windows_of_another_market_at_a_held_out_minute_do_not_train() -> None:
+    # As far as a shifted window shows bars and looks back; both reach as far.
+    far = 105 + CONTEXT_BARS + LOOKBACK_BARS + CONTEXT_BARS
+    nq, es = [0, 400, 3_000, 9_000], [60, far - 1, far, 3_000]
+    here = places({"NQ": nq, "ES": es}, offset_bars={"NQ": 0, "ES": 0})
+    is_val = (here.series_id == "NQ") & (here.bar_start == 0)
+    assert folding.same_time_rows(here, is_val).tolist() == [False] * 4 + [True, True, False, False]
+    assert folding.n_at_held_out_times(here, is_val, ~is_val) == 2
+    assert folding.n_at_held_out_times(places({"NQ": nq}), here.bar_start[:4] == 0, ~is_val) is None
+    assert folding.n_without_time(here) == 0
+    assert folding.n_without_time(places({"NQ": nq, "ES": es}, with_times=False)) == 8
+    # The embargo is of a day whatever the series.
+    assert folding.after_rows(here, is_val)[4:].tolist() == [True, True, True, False]
+
+
+def test_markets_of_the_same_days_are_cut_at_the_same_times() -> None:
+    starts = list(range(0, 30 * DAY, 500))
+    here = places({"NQ": starts, "ES": starts[:60]}, offset_bars={"NQ": 0, "ES": 0})
+    fold = folding.assign_folds(here, 5, seed=3)
+    nq = dict(zip(starts, fold[: len(starts)].tolist(), strict=True))
+    assert [nq[start] for start in starts[:60]] == fold[len(starts) :].tolist()
+    far = places({"NQ": starts, "ES": starts[:60]})  # ES a year later is cut by itself
+    assert len(np.unique(folding.assign_folds(far, 5, seed=3)[len(starts) :])) == 5
+
+
+def test_the_blocks_of_a_repeat_begin_elsewhere() -> None:
+    here = places({"ES": list(range(0, 40 * 200, 200))})
+    first, second = folding.repeated_folds(here, 4, seeds=[0, 1])
+    blocks = [{tuple(np.flatnonzero(split.is_val)) for split in one} for one in (first, second)]
+    assert not blocks[0] & blocks[1]
+    ends = next(split for split in second if split.is_val[0])
+    assert ends.is_val[-1]  # before the first border and after the last is one fold
+
+
+def test_windows_are_hashed_once_for_all_folds(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+
+    def counted(ohlc: np.ndarray) -> list[list[int]]:
+        calls.append(len(ohlc))
+        return []
+
+    monkeypatch.setattr(folding, "content_holders", counted)
+    folding.repeated_folds(places({"ES": list(range(0, 9_000, 300))}), 5, seeds=[0, 1])
+    assert calls == [30]
 
 
 def test_blocks_follow_each_other_in_time() -> None:
@@ -80,8 +176,8 @@ def test_windows_within_a_trading_day_after_the_held_out_ones_do_not_train() -> 
     here = places({"ES": starts})
     is_val = (here.bar_start >= 4 * DAY) & (here.bar_start < 5 * DAY)  # a Monday
     split = folding.split(here, is_val)
-    last_held_s = here.start_s[is_val].max()
-    after = here.start_s - last_held_s
+    last_held_s = here.times.start_s[is_val].max()
+    after = here.times.start_s - last_held_s
     assert not split.trains[(after > 0) & (after < EMBARGO_S)].any()
     assert split.trains[after >= EMBARGO_S].all()
     # Before the held-out day only the purge counts.
@@ -92,10 +188,8 @@ def test_windows_within_a_trading_day_after_the_held_out_ones_do_not_train() -> 
 
 def test_a_weekend_does_not_use_up_the_embargo() -> None:
     friday_20h, monday_2h = 1_767_988_800.0, 1_768_183_200.0  # 9 and 12 January 2026
-    here = replace(
-        places({"ES": [0, 3_000, 30_000]}),
-        start_s=np.array([friday_20h, monday_2h, monday_2h + 7 * 86_400]),
-    )
+    here = places({"ES": [0, 3_000, 30_000]})
+    here.times.start_s[:] = friday_20h, monday_2h, monday_2h + 7 * 86_400
     assert folding.after_rows(here, np.array([True, False, False])).tolist() == [False, True, False]
     apart = np.diff(folding.without_weekends(np.array([friday_20h, monday_2h])))
     assert apart[0] == 6 * 3600

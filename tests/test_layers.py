@@ -36,7 +36,7 @@ FLOORS = [
     ["label_file", "vendors"],
     ["label_formats"],
     ["store", "cuts"],
-    ["placing", "imported", "extending", "pauses"],
+    ["clock", "placing", "imported", "extending", "pauses"],
     ["label_plan"],
     ["label_import", "bar_import", "fetching"],
     ["importing", "proposing", "cutting", "ruling"],

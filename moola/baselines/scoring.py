@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from moola.baselines.boosting import boosted_inside, boosted_start
 from moola.baselines.rules import Finder, Spans, largest_move, largest_range_sum, longest_run
 from moola.evaluate import BASELINES_FILE
-from moola.examples import Examples
+from moola.examples import COLUMNS, Examples
 from moola.floors import fit_constants
 from moola.labels import encode_pointers
 from moola.metrics import Predicted, score
@@ -75,8 +74,7 @@ def answer(spans: Spans, train: Examples) -> Predicted:
 
 def joined(parts: Sequence[Examples]) -> Examples:
     """Return the rows of several examples, one after another, without what lies around them."""
-    names = [item.name for item in fields(Examples) if item.name != "context"]
     columns: dict[str, Any] = {
-        name: np.concatenate([getattr(part, name) for part in parts]) for name in names
+        name: np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS
     }
     return Examples(**columns)
