@@ -19,6 +19,7 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 from moola.checkpoint import Checkpoint, load_weights, read_tensors
 from moola.config import PointerHead
@@ -155,25 +156,39 @@ class JadeCompact(nn.Module):
         if hidden is None:
             hidden = self.encode(features)
         pooled = self.dense_dropout(self.projection(hidden.mean(dim=1)).relu())
-        start_logits = end_logits = None
-        if self.edge_head:
-            start_logits, end_logits = self.edge_head(self.dense_dropout(hidden)).unbind(dim=-1)
+        per_bar = self._per_bar(hidden)
         return ModelOutput(
             hidden=hidden,
             type_logits=self.type_head(pooled),
             pointer_logits=self.pointer_head(pooled) if self.pointer_head else None,
-            start_logits=start_logits,
-            end_logits=end_logits,
-            binary_logits=self._per_bar(self.binary_head, hidden),
-            countdown=self._per_bar(self.countdown_head, hidden),
+            start_logits=per_bar.get("start"),
+            end_logits=per_bar.get("end"),
+            binary_logits=per_bar.get("binary"),
+            countdown=per_bar.get("countdown"),
         )
 
     def encode(self, features: Tensor) -> Tensor:
         """Return (B, T, 192), the LSTM's output for (B, T, input_size) features."""
         return self.encoder(self.input_dropout(self.scaled(features)))[0]
 
-    def _per_bar(self, head: nn.Linear | None, hidden: Tensor) -> Tensor | None:
-        return head(self.dense_dropout(hidden)).squeeze(-1) if head else None
+    def _per_bar(self, hidden: Tensor) -> dict[str, Tensor]:
+        """Return (B, T) outputs of the per-bar heads there are, by name.
+
+        In training each head has a dropout of its own. Otherwise one product serves all of them,
+        which reads the LSTM's output once: a fifth of the time.
+        """
+        named = ((("start", "end"), self.edge_head), (("binary",), self.binary_head),
+                 (("countdown",), self.countdown_head))  # fmt: skip
+        names = [name for group, head in named if head for name in group]
+        heads = [head for _, head in named if head]
+        if not heads:
+            return {}
+        if self.training:
+            found = torch.cat([head(self.dense_dropout(hidden)) for head in heads], dim=-1)
+        else:
+            weight = torch.cat([head.weight for head in heads])
+            found = linear(hidden, weight, torch.cat([head.bias for head in heads]))
+        return dict(zip(names, found.unbind(dim=-1), strict=True))
 
     def scaled(self, features: Tensor) -> Tensor:
         """Return (B, T, input_size) features as the encoder wants them."""

@@ -33,7 +33,7 @@ from moola.scans import ScanFolder, ScanPlan
 from moola.schema import WINDOW_LENGTH
 from moola.store import Series
 
-BATCH_SIZE = 32
+BATCH_SIZE = 64
 CALL_WINDOWS = 1024
 
 

@@ -81,6 +81,19 @@ def test_a_bar_head_answers_for_every_bar() -> None:
     assert output.pointer_logits is None
 
 
+def test_one_product_for_all_per_bar_heads_says_what_each_head_says() -> None:
+    model = JadeCompact(pointer_head="bar").eval()
+    output = model(torch.randn(3, 105, 12))
+    assert model.edge_head
+    assert model.binary_head
+    assert model.countdown_head
+    edges = model.edge_head(output.hidden)
+    torch.testing.assert_close(output.start_logits, edges[..., 0])
+    torch.testing.assert_close(output.end_logits, edges[..., 1])
+    torch.testing.assert_close(output.binary_logits, model.binary_head(output.hidden)[..., 0])
+    torch.testing.assert_close(output.countdown, model.countdown_head(output.hidden)[..., 0])
+
+
 def test_features_are_scaled_by_mean_and_deviation_of_the_training_windows() -> None:
     model = JadeCompact(standardize=True)
     features = torch.randn(20, 105, 12) * 3 + 5

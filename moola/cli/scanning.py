@@ -31,8 +31,8 @@ def _add_scan(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--plan", type=Path, help=argparse.SUPPRESS)  # what a Ray job is told
     verb.add_argument("--precision", choices=("fp32", "bf16"), default="fp32",
                       help="bf16: faster where the processor has it (default: fp32)")  # fmt: skip
-    verb.add_argument("--batch-size", type=int, default=32, metavar="N",
-                      help="windows at a time; 16 to 64 stay in cache (default: 32)")  # fmt: skip
+    verb.add_argument("--batch-size", type=int, default=64, metavar="N",
+                      help="windows at a time; 16 to 64 stay in cache (default: 64)")  # fmt: skip
     verb.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
     verb.add_argument("--min-support", type=float, default=MIN_SUPPORT, metavar="X",
                       help="share of the windows around a span that have to say it, weighted by "

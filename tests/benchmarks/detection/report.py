@@ -11,13 +11,14 @@ import pandas as pd
 from moola.baselines.rules import Spans
 from moola.floors import fit_constants
 from moola.labels import encode_pointers
+from moola.type_stage import TypeStage
 
 from .cells import MAIN, Cell
 from .decoders import HEAD_ALONE, decoded
 from .finding import FINDERS
 from .goals import goal_rows
 from .means import Mean, difference
-from .scoring import calibration_error, countdown_scores, span_scores, type_scores
+from .scoring import calibration_error, countdown_scores, span_scores, staged_types, type_scores
 from .work import Trained
 from .worlds import world
 
@@ -33,6 +34,8 @@ COLUMNS = {
     "center_mae": "centre MAE",
     "start_ece": "start calibration error",
     "countdown_mae": "countdown MAE",
+    "type_f1": "type F1, head",
+    "stage_f1": "type F1, two-stage",
 }
 
 
@@ -46,8 +49,11 @@ def rows_of_run(cell: Cell, seed: int, trained: Trained) -> Iterator[dict[str, o
     own |= type_scores(data.test, outputs.type_probabilities, "type")
     true_center = encode_pointers(data.test.start, data.test.end)[:, 0]
     own["pointer_center_mae"] = float(np.abs(outputs.pointers[:, 0] - true_center).mean())
+    stage = TypeStage.fit(train)
     for decoder, spans in decoded(trained).items():
         scores = own | span_scores(data.test, spans)
+        types = staged_types(stage, data.test, spans, outputs.type_probabilities)
+        scores |= type_scores(data.test, types, "stage")
         if decoder in STARTS:
             scores["start_ece"] = calibration_error(data.test, spans)
         yield _row(cell.world, cell.name, decoder, seed, scores | {"cpu_s": trained.cpu_s})

@@ -10,6 +10,7 @@ from moola.examples import Examples
 from moola.labels import encode_pointers
 from moola.metrics import confusion, countdown_errors, edge_hits, f1_macro, span_iou
 from moola.schema import SPAN_TYPES, WINDOW_LENGTH
+from moola.type_stage import TypeStage
 
 COVERAGES = (0.75, 0.5, 0.25)
 ECE_BINS = 10
@@ -73,3 +74,11 @@ def type_scores(test: Examples, probabilities: Floats, prefix: str) -> dict[str,
         f"{prefix}_f1": float(f1_macro(confusion(test.type_id, probabilities.argmax(axis=1)))),
         f"{prefix}_f1_two": float(f1_macro(confusion(test.type_id[rows], two))),
     }
+
+
+def staged_types(stage: TypeStage | None, test: Examples, spans: Spans, head: Floats) -> Floats:
+    """Return (N, 3) type probabilities of the second stage at `spans`; the head's without one."""
+    if stage is None:
+        return head
+    known = stage.probabilities(test.ohlc, spans.start, spans.end)
+    return np.where(np.isfinite(known), known, head)
