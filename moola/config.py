@@ -11,7 +11,6 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -24,8 +23,6 @@ Balance = Literal[
 BALANCES: tuple[Balance, ...] = typing.get_args(Balance)
 JACOBIAN_BALANCES: tuple[Balance, ...] = ("upgrad", "pcd")
 """Strategies of the optional extra ``jd``, which mix gradients and write them themselves."""
-JACOBIAN_PACKAGES = ("torchjd", "qpsolvers", "quadprog")
-JACOBIAN_INSTALL = 'pip install "torchjd[quadprog-projector]>=0.18,<0.19"'
 GRADIENT_BALANCES: tuple[Balance, ...] = ("gradshare", "gradnorm", *JACOBIAN_BALANCES)
 """Strategies that compare gradients at the encoder's output."""
 OnSilence = Literal["warn", "stop", "guard"]
@@ -38,6 +35,8 @@ SplitRule = Literal["blocks", "groups"]
 PointerHead = Literal["bar", "mean"]
 Augmentation = Literal["shift+mirror", "shift", "mirror", "none"]
 Precision = Literal["fp32", "bf16"]
+Tracker = Literal["tensorboard", "mlflow"]
+TRACKERS: tuple[Tracker, ...] = typing.get_args(Tracker)
 BEFORE_THE_OPTION: Mapping[str, Any] = {
     "split": "groups",
     "pointer_head": "mean",
@@ -141,6 +140,11 @@ class FinetuneConfig:
     probe_every: int = _option(
         4, "epochs between two gradient probes once the first six epochs and their rules are past"
     )
+    log: tuple[Tracker, ...] = _option(
+        (),
+        "where else epochs go: tensorboard writes event files into the run's folder, mlflow to "
+        "MLFLOW_TRACKING_URI or else to mlflow.db in the workspace",
+    )
     restart_from: str | None = _option(
         None, "RUN@EPOCH: go on from that epoch of another run, with its data and model"
     )
@@ -163,6 +167,11 @@ class FinetuneConfig:
             raise ConfigError(
                 "weights should be four numbers, none negative and not all zero "
                 f"({', '.join(TASKS)}). Found {list(self.weights)}."
+            )
+        if set(self.log) - set(TRACKERS) or len(set(self.log)) < len(self.log):
+            raise ConfigError(
+                f"log should name each of {', '.join(TRACKERS)} once at most. "
+                f"Found {list(self.log)}."
             )
         if self.keep_checkpoints < 0:
             raise ConfigError(
@@ -217,9 +226,8 @@ class FinetuneConfig:
         known = {f.name for f in fields(cls)}
         if unknown := sorted(set(values) - known):
             raise ConfigError(f"A run config knows no option {', '.join(unknown)}.")
-        values = dict(values)
-        if "weights" in values:
-            values["weights"] = tuple(values["weights"])
+        lists = {name: tuple(values[name]) for name in ("weights", "log") if name in values}
+        values = {**values, **lists}
         return cls(**values)
 
     @classmethod
@@ -250,21 +258,6 @@ class FinetuneConfig:
         """Path of the label file or the release's folder, if the run trains on one."""
         chosen = self.data or self.release
         return Path(chosen) if chosen else None
-
-
-def available_balances() -> tuple[Balance, ...]:
-    """Return the strategies whose packages are installed; nothing is imported to find out."""
-    if all(find_spec(name) for name in JACOBIAN_PACKAGES):
-        return BALANCES
-    return tuple(name for name in BALANCES if name not in JACOBIAN_BALANCES)
-
-
-def require_balance(name: str) -> None:
-    """Raise and say what to install if a strategy's packages are absent."""
-    if name in BALANCES and name not in available_balances():
-        raise ConfigError(
-            f"balance {name} needs TorchJD, which is not installed: {JACOBIAN_INSTALL}"
-        )
 
 
 def option_type(name: str) -> type:

@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 from moola import __version__, collect, evaluate
 from moola.bars import BarStore
 from moola.carrying import carry
-from moola.config import FinetuneConfig, LabelChoice, require_balance
+from moola.config import FinetuneConfig, LabelChoice
 from moola.device import resolve_device
 from moola.examples import Examples
 from moola.exceptions import RunError
+from moola.extras import require_extras
 from moola.model import JadeCompact
 from moola.predict import predict as predict_windows
 from moola.predict import predict_run, write_predictions
@@ -36,6 +37,7 @@ from moola.schema import SPAN_TYPES
 from moola.silence import silenced_tasks
 from moola.splits import check_no_leak
 from moola.store import LabelStore
+from moola.trackers import Trackers
 from moola.train import finetune
 from moola.workspace import Workspace
 
@@ -53,7 +55,7 @@ def prepare(
     Bad input raises before there is a folder: a refused file leaves nothing behind.
     """
     resolve_device(config.device)
-    require_balance(config.balance)
+    require_extras(config)
     if config.pretrained_encoder:
         JadeCompact(standardize=config.standardize).load_encoder(config.pretrained_encoder)
     examples, facts = _first_examples(config, workspace, runs_dir)
@@ -91,6 +93,7 @@ def _run_steps(
     on_progress: Callable[[dict[str, Any]], None] | None,
 ) -> str:
     config = run.config()
+    require_extras(config)
     device = resolve_device(config.device)
     examples = _examples(run, config, workspace)
     facts = {"device": str(device), **({"estimator": CACHED} if config.cache_encoder else {})}
@@ -99,10 +102,12 @@ def _run_steps(
     log.info("%s", summary_line(examples, config))
 
     told: set[str] = set()
+    trackers = Trackers(run, workspace.root)
 
     def report(row: dict[str, Any]) -> None:
         run.write_status(epoch=row["epoch"], step=row["step"])
         log.info("%s", epoch_line(row, config.epochs))
+        trackers.log(row)
         for silence in silenced_tasks(run.history()):
             if silence.key not in told:
                 told.add(silence.key)
@@ -112,7 +117,11 @@ def _run_steps(
         if on_progress:
             on_progress(row)
 
-    state = finetune(run, on_progress=report, on_step=Heartbeat(run), stop=stopped)
+    state = "failed"
+    try:
+        state = finetune(run, on_progress=report, on_step=Heartbeat(run), stop=stopped)
+    finally:
+        trackers.close(state)
     if run.history():
         predict_run(run)
         evaluate.evaluate_run(run)

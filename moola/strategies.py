@@ -25,8 +25,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from moola import launching
-from moola.config import BALANCES, FinetuneConfig, available_balances, require_balance
+from moola.config import BALANCES, FinetuneConfig
 from moola.exceptions import ConfigError, RunError
+from moola.extras import available_balances, require
 from moola.launching.local import child_environment
 from moola.runs import EXAMPLES_FILE, RunFolder, create_run, write_json
 from moola.workspace import Workspace
@@ -92,7 +93,7 @@ def options_of(strategy: str) -> dict[str, Any]:
             f"A strategy should be one of {known}, with {GUARD} if it is to be guarded. "
             f"Found {strategy!r}."
         )
-    require_balance(balance)
+    require("balance", balance)
     return {"balance": balance, "guard": strategy.endswith(GUARD)}
 
 

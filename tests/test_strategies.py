@@ -13,8 +13,9 @@ import pytest
 
 from moola import launching, strategies, strategy_table
 from moola.advice import Badge
-from moola.config import FinetuneConfig, available_balances
+from moola.config import FinetuneConfig
 from moola.exceptions import ConfigError, RunError
+from moola.extras import available_balances
 from moola.metrics import Score
 from moola.runs import EXAMPLES_FILE, RunFolder, list_runs
 from moola.schema import TASKS, Task

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from moola.balancing._base import Balancer, Decision, StepContext, WeightedTask
-from moola.config import require_balance
+from moola.extras import require
 from moola.schema import Task
 
 
@@ -34,7 +34,7 @@ class Jacobian(Balancer):
 
     def __init__(self, tasks: tuple[WeightedTask, ...]) -> None:
         super().__init__(tasks)
-        require_balance(self.name)
+        require("balance", self.name)
         self.reset()
 
     name: str

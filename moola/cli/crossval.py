@@ -17,7 +17,9 @@ from moola.config import FinetuneConfig
 from moola.evaluate import format_success, read_success
 from moola.workspace import Workspace
 
-_NOT_OF_A_FOLD = ("data", "release", "val_fraction", "split", "keep_checkpoints", "restart_from")
+_NOT_OF_A_FOLD = (
+    "data", "release", "val_fraction", "split", "keep_checkpoints", "log", "restart_from",
+)  # fmt: skip
 
 
 def _add_crossval(verb: argparse.ArgumentParser) -> None:

@@ -13,7 +13,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from moola import runs
 from moola.cli import options
-from moola.config import FinetuneConfig, option_type
+from moola.config import TRACKERS, FinetuneConfig, option_type
 from moola.evaluate import evaluate_run, format_success, read_baselines
 from moola.examples import Examples
 from moola.exceptions import ConfigError
@@ -53,11 +53,13 @@ def add_option(verb: argparse.ArgumentParser, name: str, default: Any) -> None:
     """
     settings: dict[str, Any] = {
         "default": argparse.SUPPRESS,
-        "help": f"{options.config_help(name)} (default: {default})",
+        "help": f"{options.config_help(name)} (default: {'none' if default == () else default})",
     }
     kind = option_type(name)
     if kind is bool:
         settings["action"] = argparse.BooleanOptionalAction
+    elif name == "log":
+        settings |= {"action": "extend", "nargs": "+", "choices": TRACKERS}
     elif kind is tuple:
         settings |= {"type": float, "nargs": len(default), "metavar": ("P", "B", "C", "T")}
     elif name in FinetuneConfig.choices():

@@ -9,14 +9,9 @@ from typing import Any
 
 import streamlit as st
 
-from moola.config import (
-    BALANCES,
-    JACOBIAN_INSTALL,
-    FinetuneConfig,
-    available_balances,
-    option_type,
-)
+from moola.config import TRACKERS, FinetuneConfig, option_type
 from moola.exceptions import DeviceError
+from moola.extras import to_install
 from moola.runs import list_runs
 from moola.schema import TASK_NAMES, TASKS
 from moola.ui import cache
@@ -39,6 +34,7 @@ LABELS = {
     "val_fraction": "Held-out share",
     "countdown": "Countdown target",
     "balance": "Loss balance",
+    "log": "Log epochs to",
 }
 STORE_NAME = "the label store"
 NO_PATH = {
@@ -156,7 +152,9 @@ def _widget(name: str, workspace: Workspace) -> None:
     st.session_state.setdefault(shared["key"], default)  # a preset may have set it already
     kind = option_type(name)
     if choices := FinetuneConfig.choices().get(name):
-        st.selectbox(options=choices, format_func=_choice, **shared)
+        st.selectbox(options=choices, format_func=choice, **shared)
+    elif name == "log":
+        st.multiselect(options=TRACKERS, format_func=choice, placeholder="Nowhere else", **shared)
     elif kind is bool:
         st.toggle(**shared)
     elif kind is int:
@@ -166,10 +164,10 @@ def _widget(name: str, workspace: Workspace) -> None:
     return None
 
 
-def _choice(value: str) -> str:
+def choice(value: str) -> str:
     """Return a choice, with what to install where its packages are absent."""
-    is_absent = value in BALANCES and value not in available_balances()
-    return f"{value} (absent: {JACOBIAN_INSTALL})" if is_absent else value
+    command = to_install(value)
+    return f"{value} (needs {command})" if command else value
 
 
 def _shared(name: str) -> dict[str, Any]:

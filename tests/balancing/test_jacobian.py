@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from moola import config as config_module
+from moola import extras
 from moola.balancing import PCD, StepContext, UPGrad
 from moola.balancing.jacobian import Jacobian
 from moola.checkpoint import Checkpoint
-from moola.config import FinetuneConfig, available_balances
+from moola.config import FinetuneConfig
 from moola.exceptions import ConfigError
+from moola.extras import available_balances
 from moola.schema import TASKS
 from moola.train import finetune
 from moola.trainer import Trainer
@@ -111,9 +112,7 @@ def test_without_torchjd_one_sentence_says_how_to_install_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     real = importlib.util.find_spec
-    monkeypatch.setattr(
-        config_module, "find_spec", lambda name: None if name == "torchjd" else real(name)
-    )
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "torchjd" else real(name))
     assert "upgrad" not in available_balances()
     assert "epoch" in available_balances()
     with pytest.raises(ConfigError, match=r"upgrad needs .* pip install .*torchjd"):

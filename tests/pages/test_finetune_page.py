@@ -38,7 +38,7 @@ def start(app: AppTest) -> AppTest:
 def test_every_option_has_a_widget_with_help(open_page: OpenPage, sample: Workspace) -> None:
     app = open_page(sample, "finetune")
     app.selectbox(key="finetune_balance").set_value("manual").run()
-    widgets = [*app.selectbox, *app.number_input, *app.toggle]
+    widgets = [*app.selectbox, *app.multiselect, *app.number_input, *app.toggle]
     drawn = {widget.key: widget for widget in widgets}
     for option in fields(FinetuneConfig):
         if option.name == "weights":
