@@ -100,8 +100,9 @@ class TensorBoard:
 
     def log(self, rows: Sequence[Row]) -> None:
         """Write epochs and wait until they are in the file."""
-        from tensorboard.compat.proto.event_pb2 import Event
-        from tensorboard.compat.proto.summary_pb2 import Summary
+        # protobuf makes these classes while it is imported, where no type checker sees them
+        from tensorboard.compat.proto.event_pb2 import Event  # pyright: ignore
+        from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore
 
         for row in rows:
             values = [Summary.Value(tag=t, simple_value=v) for t, v in scalars(row).items()]
@@ -215,7 +216,9 @@ class Trackers:
             "mlflow": lambda: MLflow(run, workspace),
         }
         self._run = run
-        self._makers = {name: makers[name] for name in run.config().log}
+        self._makers: dict[Name, Callable[[], Tracker]] = {
+            name: makers[name] for name in run.config().log
+        }
         self._open: dict[Name, Tracker] = {}
         self._failed: set[Name] = set()
 
