@@ -93,11 +93,21 @@ class Outputs:
 
 @torch.inference_mode()
 def run_model(
-    model: JadeCompact, features: Tensor, countdown: CountdownScale, *, batch_size: int = BATCH_SIZE
+    model: JadeCompact,
+    features: Tensor,
+    countdown: CountdownScale,
+    *,
+    hidden: Tensor | None = None,
+    batch_size: int = BATCH_SIZE,
 ) -> Outputs:
-    """Return the outputs for (N, T, 12) features on the model's device, N > 0."""
+    """Return the outputs for (N, T, 12) features on the model's device, N > 0.
+
+    `hidden` is the encoder's output for them where it is known, which spares computing it.
+    """
     model.eval()
-    return Outputs.join([model(part) for part in features.split(batch_size)], countdown)
+    parts = features.split(batch_size)
+    known = [None] * len(parts) if hidden is None else hidden.split(batch_size)
+    return Outputs.join([model(*pair) for pair in zip(parts, known, strict=True)], countdown)
 
 
 def predict(

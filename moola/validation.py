@@ -61,7 +61,7 @@ def validate(
     tally = mean_losses(model, batch, countdown)
     means = tally.mean_losses()
     counted: list[Task] = [task for task in means if tally.entries[task]]
-    outputs = run_model(model, batch.features, countdown)
+    outputs = run_model(model, batch.features, countdown, hidden=batch.hidden)
     spans = outputs.decode(prior, calibration)
     predicted = Predicted(
         start=spans.start,
@@ -92,7 +92,7 @@ def calibrate(
     examples, batch
         Windows that `model` trains on, as arrays and as tensors.
     """
-    outputs = run_model(model, batch.features, "raw")
+    outputs = run_model(model, batch.features, "raw", hidden=batch.hidden)
     if outputs.binary_logits is None and outputs.edge_logits is None:
         return IDENTITY
     return fit_calibration(
