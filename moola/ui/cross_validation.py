@@ -10,6 +10,7 @@ import streamlit as st
 from moola import launching
 from moola.config import FinetuneConfig
 from moola.exceptions import MoolaError
+from moola.extras import require
 from moola.runs import RunFolder, RunStatus, create_run, list_runs
 from moola.ui import run_controls, run_parts, state
 from moola.workspace import Workspace
@@ -27,7 +28,7 @@ def panel(workspace: Workspace, values: dict[str, Any]) -> None:
     with st.expander("Cross-validate", icon=":material/grid_view:"):
         st.caption(WHAT)
         try:
-            FinetuneConfig.from_dict(values)
+            require("balance", FinetuneConfig.from_dict(values).balance)
             problem = ""
         except MoolaError as error:
             problem = str(error)  # the panel above says it

@@ -12,6 +12,7 @@ from moola import diagnostics, launching
 from moola.collect import DataSummary
 from moola.config import FinetuneConfig
 from moola.exceptions import MoolaError
+from moola.extras import require_extras
 from moola.ui import cache, components, run_form, run_parts, state
 from moola.workspace import Workspace
 
@@ -27,6 +28,7 @@ def panel(workspace: Workspace, values: dict[str, Any]) -> None:
     problem = ""
     try:
         config = FinetuneConfig.from_dict(values)
+        require_extras(config)
         summary = _summary(workspace, config)
         _show_summary(summary)
         st.caption(_estimate(config, summary))
@@ -96,6 +98,7 @@ def _estimate(config: FinetuneConfig, summary: DataSummary) -> str:
 def _start(workspace: Workspace) -> None:
     with state.reporting():
         config = FinetuneConfig.from_dict(run_form.chosen())
+        require_extras(config)  # chosen after the page was last drawn
         if _is_double_click(config):
             return
         name = st.session_state.get("finetune_name") or None

@@ -108,8 +108,8 @@ def prefill(config: FinetuneConfig, *, source: str) -> None:
             for task, weight in zip(TASKS, values[name], strict=True):
                 st.session_state[_weight_key(task)] = float(weight)
         else:
-            value = values[name]
-            st.session_state[_key(name)] = NO_PATH[name] if value is None else value
+            value = NO_PATH[name] if values[name] is None else values[name]
+            st.session_state[_key(name)] = list(value) if isinstance(value, tuple) else value
     st.session_state.pop("finetune_preset", None)
     st.session_state["finetune_source"] = source
 
@@ -149,6 +149,7 @@ def _widget(name: str, workspace: Workspace) -> None:
         return _path(name, _encoders(workspace))
     if name == "device":
         return _device()
+    default = list(default) if isinstance(default, tuple) else default
     st.session_state.setdefault(shared["key"], default)  # a preset may have set it already
     kind = option_type(name)
     if choices := FinetuneConfig.choices().get(name):

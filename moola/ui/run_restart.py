@@ -14,6 +14,7 @@ from moola import launching
 from moola.config import BALANCES, FinetuneConfig
 from moola.cures import cure
 from moola.exceptions import MoolaError
+from moola.extras import require_extras
 from moola.restarting import checkpoint_epochs, nearest_checkpoint, restart_config
 from moola.runs import RunFolder
 from moola.ui import components, run_controls, run_form, run_parts, state
@@ -51,7 +52,13 @@ def _dialog(run: RunFolder, since_epoch: int | None) -> None:
         + (f"; the silence began in epoch {since_epoch}" if since_epoch else ""),
     )
     config = run.config()
-    st.selectbox("Loss balance", BALANCES, index=_at(config.balance), key="restart_balance")
+    st.selectbox(
+        "Loss balance",
+        BALANCES,
+        index=_at(config.balance),
+        format_func=run_form.choice,
+        key="restart_balance",
+    )
     st.caption(run_form.BALANCE_HELP.get(st.session_state["restart_balance"], ""))
     left, right = st.columns(2)
     for i, name in enumerate(OFFERED):
@@ -92,7 +99,9 @@ def _option(name: str, value: Any) -> None:
 def _chosen(run: RunFolder) -> FinetuneConfig:
     names = ("balance", *OFFERED)
     changes = {name: st.session_state[f"restart_{name}"] for name in names}
-    return restart_config(run, st.session_state["restart_epoch"], **changes)
+    config = restart_config(run, st.session_state["restart_epoch"], **changes)
+    require_extras(config)
+    return config
 
 
 def _problem(run: RunFolder) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from moola import launching
+from moola import extras, launching
 from moola.config import FinetuneConfig
 from moola.exceptions import DeviceError
 from moola.runs import create_run
@@ -53,6 +54,44 @@ def test_the_form_starts_with_the_defaults(
     app = start(open_page(sample, "finetune"))
     assert started == [FinetuneConfig()]
     assert "Started" in shown_text(app)
+
+
+@pytest.mark.parametrize(
+    ("package", "choose", "choice"),
+    [
+        ("torchjd", lambda app: app.selectbox(key="finetune_balance").set_value, "upgrad"),
+        ("mlflow", lambda app: app.multiselect(key="finetune_log").select, "mlflow"),
+    ],
+)
+def test_what_needs_an_absent_package_says_so_and_cannot_be_started(
+    open_page: OpenPage,
+    sample: Workspace,
+    started: list[FinetuneConfig],
+    monkeypatch: pytest.MonkeyPatch,
+    package: str,
+    choose: Callable[[AppTest], Callable[[str], Any]],
+    choice: str,
+) -> None:
+    real = extras.find_spec
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == package else real(name))
+    app = open_page(sample, "finetune")
+    drawn = [*app.selectbox(key="finetune_balance").options, *app.multiselect[0].options]
+    assert any(text.startswith(f"{choice} (needs pip install") for text in drawn)
+    assert "epoch" in drawn
+    choose(app)(choice).run()
+    assert f"{choice} needs" in shown_text(app)
+    assert "which is not installed: pip install" in shown_text(app)
+    assert app.button(key="finetune_start").disabled
+    assert not started
+
+
+def test_epochs_are_logged_where_the_form_says(
+    open_page: OpenPage, sample: Workspace, started: list[FinetuneConfig]
+) -> None:
+    app = open_page(sample, "finetune")
+    app.multiselect(key="finetune_log").select("tensorboard").run()
+    start(app)
+    assert [config.log for config in started] == [("tensorboard",)]
 
 
 def test_an_option_changed_just_before_the_click_counts(
