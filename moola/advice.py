@@ -55,10 +55,12 @@ def advise(
 def badges(
     history: Sequence[EpochRow], facts: RunFacts, rules: SilenceRules = RULES
 ) -> dict[Task, Badge]:
-    """Return one word a task; the first that holds of ``DEAD_PATH``, ``SILENCED`` (silent and not
-    learning), ``STARVED`` (silent and far below a reference run), ``HEAD_ONLY`` (silent, but
-    learning or too early to tell), ``LOW_SKILL`` (heard, yet not learning: data, label or head, so
-    the weights should stay), ``OK``.
+    """Return one word a task, the first that holds.
+
+    ``DEAD_PATH`` (or a dead head), ``SILENCED`` (silent and not learning), ``STARVED`` (silent and
+    far below a reference run), ``HEAD_ONLY`` (silent, but learning or too early to tell),
+    ``LOW_SKILL`` (heard, yet not learning: data, label or head, so the weights should stay),
+    ``OK``.
     """
     codes: dict[Task, set[Code]] = {}
     for alert in judge(history, facts, rules):
@@ -72,7 +74,7 @@ def badges(
 def _badge(
     codes: set[Code], skill: float | None, task: Task, facts: RunFacts, rules: SilenceRules
 ) -> Badge:
-    if "DEAD_PATH" in codes:
+    if not codes.isdisjoint(("DEAD_PATH", "DEAD_HEAD")):
         return "DEAD_PATH"
     is_silent = not codes.isdisjoint(SILENT)
     if is_silent and "NOT_LEARNING" in codes:
@@ -106,6 +108,8 @@ def _advice(alert: Alert, history: Sequence[EpochRow], facts: RunFacts) -> Advic
         cause, actions = _of_silence(alert, history, facts)
     elif alert.code == "OUT_OF_BAND" and _boosted(row):
         cause, actions = f"The guard is at work: {_boosted(row)}; that is its price.", ()
+    elif alert.code == "DEAD_HEAD" and (row.get("weight") or {}).get(alert.task) == 0:
+        cause, actions = "Its weight is 0: nothing it gets wrong goes backward.", (_TO_EPOCH,)
     elif alert.code == "OUT_OF_BAND":
         cause, actions = _of_drift(facts)
     else:
@@ -201,6 +205,14 @@ _OTHER: dict[Code, tuple[str, tuple[Action, ...]]] = {
         "step, or labels of which no batch holds any.",
         (
             Action("Lower the learning rate", {"lr": 1e-3}),
+            Action("Look at the labels of this task"),
+        ),
+    ),
+    "DEAD_HEAD": (
+        "A head that training no longer reaches: saturated by a step that was too large, or cut "
+        "off from its loss. Weights do not bring it back.",
+        (
+            Action("Lower the learning rate from an epoch before on", {"lr": 1e-3}),
             Action("Look at the labels of this task"),
         ),
     ),

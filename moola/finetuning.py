@@ -21,6 +21,7 @@ from moola import __version__, collect, evaluate
 from moola.bars import BarStore
 from moola.carrying import carry
 from moola.config import FinetuneConfig, LabelChoice
+from moola.density import data_alert
 from moola.device import resolve_device
 from moola.examples import Examples
 from moola.exceptions import RunError
@@ -108,6 +109,8 @@ def _run_steps(
         run.write_status(epoch=row["epoch"], step=row["step"])
         log.info("%s", epoch_line(row, config.epochs))
         trackers.log(row)
+        if empty := data_alert([row]):
+            log.warning("%s", empty)
         for silence in silenced_tasks(run.history()):
             if silence.key not in told:
                 told.add(silence.key)

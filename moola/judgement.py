@@ -16,6 +16,8 @@ REGRESSING      warn  validation loss above 1.2 times its best, three epochs in 
 OUT_OF_BAND     info  pointers' loss share outside 60-80 %, or type's at 20 % or more; warn after
                       three epochs in a row
 OVERRULED       info  the other tasks pull against it in 80 % of the last six probes or more
+DEAD_HEAD       error a head's own parameters get no gradient, or its answers no longer move, in
+                      three probed epochs in a row
 CONSTANT_OUTPUT warn  a head says the same of all probed windows, after warm-up
 SQUEEZED        warn  all probabilities lie in 0.50-0.73, as after a sigmoid applied twice
 HEAD_ONLY       info  silent in the gradient or encoder frozen, yet its skill is rising
@@ -51,11 +53,21 @@ Code = Literal[
     "OUT_OF_BAND",
     "OVERRULED",
     "HEAD_ONLY",
+    "DEAD_HEAD",
     "CONSTANT_OUTPUT",
     "SQUEEZED",
 ]
 Level = Literal["error", "warn", "info"]
 SILENT: tuple[Code, ...] = ("LOSS_SILENCED", "GRAD_SILENCED")
+_ALARMS: Mapping[str, tuple[Code, Level, str]] = {
+    "NO_GRADIENT": ("DEAD_HEAD", "error", "no step gave its own parameters a gradient"),
+    "STILL": ("DEAD_HEAD", "error", "its answers for the probed windows no longer move at all"),
+    "CONSTANT_OUTPUT": (
+        "CONSTANT_OUTPUT", "warn", "its head says the same of every window probed"
+    ),
+    "SQUEEZED": ("SQUEEZED", "warn", "all its probabilities lie between 0.50 and 0.73"),
+}  # fmt: skip
+"""What `moola.alarms` writes into a row, and what it means."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,17 +258,13 @@ def _overruled(history: Sequence[EpochRow], rules: SilenceRules) -> Iterator[Ale
 def _alarms(history: Sequence[EpochRow], rules: SilenceRules) -> Iterator[Alert]:
     """Yield what the last probe found in the outputs themselves (`moola.alarms`)."""
     probed = [row for row in history if row.get("alarms") is not None]
-    codes: tuple[tuple[Code, str], ...] = (
-        ("CONSTANT_OUTPUT", "its head says the same of every window probed"),
-        ("SQUEEZED", "all its probabilities lie between 0.50 and 0.73"),
-    )
     for task in tasks_of(history):
-        for code, evidence in codes:
-            alarm = f"{code}/{task}"
+        for name, (code, level, evidence) in _ALARMS.items():
+            alarm = f"{name}/{task}"
             streak = _streak(probed, lambda row, alarm=alarm: alarm in row["alarms"], rules)
-            if streak:
+            if len(streak) >= (rules.streak_epochs if level == "error" else 1):
                 yield Alert(
-                    code=code, level="warn", task=task, since_epoch=streak[0], evidence=evidence
+                    code=code, level=level, task=task, since_epoch=streak[0], evidence=evidence
                 )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from moola import evaluate
 from moola.advice import Advice, Badge
 from moola.criteria import Criterion, Verdict
+from moola.density import data_alert
 from moola.exceptions import MoolaError
 from moola.judging import judge_run
 from moola.run_figures import figure_part, figures_of, page
@@ -70,12 +71,14 @@ def _head(run: RunFolder) -> str:
 
 def _verdicts(run: RunFolder) -> str:
     badges, found, blind_spot = judge_run(run, list_runs(run.path.parent))
+    empty = data_alert(run.history())
     if not badges:
         return "<h2>Who is heard</h2><p>No epoch has finished yet.</p>"
     words = " ".join(map(_badge, badges.items()))
     alerts = "".join(map(_alert, found)) or "<p>No alert.</p>"
     note = f'<p class="muted">{escape(blind_spot)}</p>' if blind_spot else ""
-    return f"<h2>Who is heard</h2>\n<p>{words}</p>\n{alerts}\n{note}"
+    data = f'<div class="alert warn">{escape(empty)}</div>' if empty else ""
+    return f"<h2>Who is heard</h2>\n<p>{words}</p>\n{data}\n{alerts}\n{note}"
 
 
 def _badge(item: tuple[Task, Badge]) -> str:

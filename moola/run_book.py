@@ -17,6 +17,7 @@ from pathlib import Path
 
 from moola.advice import Advice, Badge, advise, badges, blind_spot
 from moola.config import FinetuneConfig
+from moola.density import data_alert
 from moola.exceptions import MoolaError
 from moola.history import HistoryDigest
 from moola.judging import facts_of
@@ -37,6 +38,8 @@ class Judgement:
     badges: dict[Task, Badge]
     advice: list[Advice]
     blind_spot: str | None
+    data_alert: str | None = None
+    """What is wrong with the features themselves."""
 
 
 @dataclass(slots=True)
@@ -143,7 +146,9 @@ class RunBook:
             if not known.judgement or known.judgement[0] != key:
                 facts = facts_of(config, self.reference_skill(run))
                 rows = digest.rows
-                judged = Judgement(badges(rows, facts), advise(rows, facts), blind_spot(facts))
+                judged = Judgement(
+                    badges(rows, facts), advise(rows, facts), blind_spot(facts), data_alert(rows)
+                )
                 known.judgement = (key, judged)
             return known.judgement[1]
 

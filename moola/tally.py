@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -24,6 +24,7 @@ class EpochTally:
     weights: dict[Task, float] = field(default_factory=dict)  # sum over batches
     weighted: dict[Task, float] = field(default_factory=dict)  # sum of weight times loss
     n_clipped: int = 0  # steps whose gradient was longer than the run allows
+    reached: dict[Task, int] = field(default_factory=dict)  # steps that gave a head a gradient
 
     def add(
         self,
@@ -51,6 +52,15 @@ class EpochTally:
             _increase(self.weights, task, weights[task])
             _increase(self.weighted, task, weights[task] * loss)
         self.n_batches += 1
+
+    def reach(self, tasks: Iterable[Task]) -> None:
+        """Count a step for the tasks whose head it gave a gradient."""
+        for task in tasks:
+            self.reached[task] = self.reached.get(task, 0) + 1
+
+    def unreached(self) -> list[Task]:
+        """Return the tasks whose head got no gradient, though there were entries to learn from."""
+        return [task for task, n in self.entries.items() if n and not self.reached.get(task)]
 
     def mean_losses(self) -> dict[Task, float]:
         """Return the mean loss over all rows or bars counted; 0 where there were none."""

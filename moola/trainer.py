@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from moola.alarms import output_alarms
+from moola.alarms import Watch, answers
 from moola.augment import Augment, Moves
 from moola.balancing import Guard, StepContext, make_balancer
 from moola.checkpoint import (
@@ -29,20 +29,21 @@ from moola.checkpoint import (
 from moola.config import FinetuneConfig
 from moola.dataset import Batch, spread
 from moola.decode import IDENTITY, Calibration, fit_length_prior
+from moola.density import feature_density
 from moola.device import resolve_device, use_one_thread
 from moola.dropout import Masks
 from moola.examples import Examples
 from moola.exceptions import CheckpointError, SchemaError
+from moola.features import FEATURE_NAMES
 from moola.loop import LoopState, epoch_row
 from moola.losses import Constants, counted_entries, start_at_constants, task_losses
 from moola.model import open_forget_gates
 from moola.optimizer import load_optimizer, lr_factor, make_optimizer
 from moola.predict import run_model
 from moola.probe import N_PROBE_WINDOWS, is_probed, probe_gradients
-from moola.schema import Task
 from moola.shares import TaskGradients
 from moola.tally import EpochTally
-from moola.training_model import make_model, training_output, with_hidden
+from moola.training_model import make_model, reached_heads, training_output, with_hidden
 from moola.validation import calibrate, mean_losses, validate
 from moola.window_losing import losses_of_windows
 
@@ -83,7 +84,9 @@ class Trainer:
         self.model = make_model(config, self.masks).to(self.device)
         self.optimizer = make_optimizer(self.model, config)
         self.balancer = make_balancer(config, self.constants.losses, log_sigma=self.model.log_sigma)
+        self.feature_density = feature_density(train.features, FEATURE_NAMES)
         self.state = LoopState()
+        self.watch = Watch()
         self.clock = time.monotonic()
 
     @property
@@ -114,6 +117,8 @@ class Trainer:
         if self.config.cache_encoder:
             self.train_batch = with_hidden(self.model, self.train_batch)
             self.val_batch = with_hidden(self.model, self.val_batch)
+            self.fit_batch = with_hidden(self.model, self.fit_batch)
+            self.probe_batch = with_hidden(self.model, self.probe_batch)
 
     def run_epoch(self, *, stop: Callable[[], bool], on_step: Callable[[int, int], None]) -> bool:
         """Train on every window once, or go on with a half-done epoch; False if stopped."""
@@ -160,6 +165,7 @@ class Trainer:
 
         if decision.loss is not None:
             decision.loss.backward()
+        state.tally.reach(reached_heads(self.model))
         # The log-sigmas are left out: they have a learning rate, bounds and a size of their own.
         trained = [p for p in self.model.parameters() if p is not self.model.log_sigma]
         norm = nn.utils.clip_grad_norm_(trained, self.config.clip_norm)
@@ -190,7 +196,8 @@ class Trainer:
             prior=self.prior,
             calibration=self.calibration,
         )
-        gradients, probe_s = self._probe()
+        is_probed = self._is_probed()
+        gradients, probe_s = self._probe() if is_probed else (None, None)
         self._take_time()
         row = epoch_row(
             self.config,
@@ -201,7 +208,9 @@ class Trainer:
             gradients=gradients,
             probe_s=probe_s,
         )
-        row["alarms"] = None if probe_s is None else self._alarms()
+        if state.epoch == 0:  # once: the data does not change
+            row["feature_density"] = self.feature_density
+        row["alarms"] = self._alarms() if is_probed else None
 
         self.balancer.end_epoch(tally.mean_losses(), gradients)
         is_best = state.best_skill is None or validation.mean_skill > state.best_skill
@@ -212,31 +221,27 @@ class Trainer:
         state.tally = EpochTally()
         return row, is_best
 
-    def _probe(self) -> tuple[TaskGradients | None, float | None]:
-        """Return the tasks' gradients and the seconds they took, both None between two probes.
+    def _is_probed(self) -> bool:
+        """Return whether the epoch ends with a probe.
 
         A guard answers every epoch, so that one at work is told every epoch.
         """
         first = int((self.config.restart_from or "@0").rpartition("@")[2]) + 1
         is_watched = isinstance(self.balancer, Guard) and self.balancer.is_active
         every = 1 if is_watched else self.config.probe_every
-        if not is_probed(self.state.epoch + 1, first=first, every=every):
-            return None, None
+        return is_probed(self.state.epoch + 1, first=first, every=every)
+
+    def _probe(self) -> tuple[TaskGradients | None, float | None]:
+        """Return the tasks' gradients and the seconds they took, both None if it is frozen."""
         start = time.monotonic()
         gradients = probe_gradients(self.model, self.probe_batch, self.config.countdown)
         return gradients, None if gradients is None else time.monotonic() - start
 
     def _alarms(self) -> list[str]:
         """Return what is odd about the outputs for the probe's windows."""
-        found = run_model(self.model, self.probe_batch.features, self.config.countdown)
-        logits = found.binary_logits
-        outputs: dict[Task, NDArray[np.float32] | None] = {
-            "ptr": found.pointers,
-            "binary": None if logits is None else (1 / (1 + np.exp(-logits))).astype(np.float32),
-            "countdown": found.countdown_bars,
-            "type": found.type_probabilities,
-        }
-        return output_alarms({task: said for task, said in outputs.items() if said is not None})
+        batch = self.probe_batch
+        found = run_model(self.model, batch.features, self.config.countdown, hidden=batch.hidden)
+        return self.watch.look(answers(found), unreached=self.state.tally.unreached())
 
     def window_losses(self) -> NDArray[np.float32]:
         """Return (N, K) unweighted losses of all windows, in the order of the run's examples."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import fields, replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from moola.config import FinetuneConfig, Precision
 from moola.dataset import Batch
 from moola.dropout import Masks
 from moola.model import JadeCompact, ModelOutput
 from moola.predict import BATCH_SIZE
+from moola.schema import Task
 
 
 def make_model(config: FinetuneConfig, masks: Masks) -> JadeCompact:
@@ -39,6 +40,22 @@ def training_output(model: JadeCompact, batch: Batch, precision: Precision) -> M
     heads = {item.name: getattr(output, item.name) for item in fields(output)}
     del heads["hidden"]
     return replace(output, **{n: v.float() for n, v in heads.items() if isinstance(v, Tensor)})
+
+
+def reached_heads(model: JadeCompact) -> list[Task]:
+    """Return the tasks whose own head has a gradient now that is not zero."""
+    pointers = model.pointer_head if model.edge_head is None else model.edge_head
+    heads: dict[Task, nn.Module | None] = {
+        "ptr": pointers,
+        "binary": model.binary_head,
+        "countdown": model.countdown_head,
+        "type": model.type_head,
+    }
+    return [
+        task
+        for task, head in heads.items()
+        if head and any(p.grad is not None and bool(p.grad.any()) for p in head.parameters())
+    ]
 
 
 @torch.no_grad()

@@ -44,7 +44,7 @@ FLOORS = [
     ["releases"],
     ["collect", "sample"],
     ["decode", "metrics", "silence", "criteria", "planted_windows", "unlabelled", "type_stage"],
-    ["share_lines", "span_measures", "span_shapes", "card_text", "scan_merging"],
+    ["share_lines", "density", "span_measures", "span_shapes", "card_text", "scan_merging"],
     ["scans"],
     ["pretrain_windows"],
     ["floors", "calibration", "decoders", "agreement", "judgement", "resampling", "inertia"],

@@ -14,6 +14,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from moola import runs
 from moola.cli import options
 from moola.config import TRACKERS, FinetuneConfig, option_type
+from moola.density import data_alert
 from moola.evaluate import evaluate_run, format_success, read_baselines
 from moola.examples import Examples
 from moola.exceptions import ConfigError
@@ -180,8 +181,9 @@ def _judge(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
     rules = SilenceRules(**{item.name: getattr(args, item.name) for item in fields(SilenceRules)})
     badges, found, blind_spot = judge_run(run, runs.list_runs(workspace.runs_dir), rules)
     lines = [f"{TASK_NAMES[task]:<10} {badge}" for task, badge in badges.items()]
-    lines += [str(advice) for advice in found] or ["No alert."]
-    answer = {"badges": badges, "alerts": found, "blind_spot": blind_spot}
+    empty = data_alert(run.history())
+    lines += [*([empty] if empty else []), *(map(str, found) if found or empty else ["No alert."])]
+    answer = {"badges": badges, "alerts": found, "blind_spot": blind_spot, "data_alert": empty}
     return answer, "\n".join([*lines, *([blind_spot] if blind_spot else [])])
 
 

@@ -23,6 +23,7 @@ ALERT_WORDS: dict[Code, str] = {
     "REGRESSING": "getting worse",
     "OUT_OF_BAND": "out of band",
     "OVERRULED": "overruled",
+    "DEAD_HEAD": "dead",
     "CONSTANT_OUTPUT": "says the same of every window",
     "SQUEEZED": "squeezed as by two sigmoids",
     "HEAD_ONLY": "learning in the head alone",
@@ -41,6 +42,8 @@ def draw(run: RunFolder, judged: Judgement) -> None:
     """Say of every task how it fares, then who is silent and why; the rest waits folded up."""
     silent = [item for item in judged.advice if item.alert.level == "error"]
     st.markdown(_badges(judged) + _band(run, is_silent=bool(silent)))
+    if judged.data_alert:
+        st.warning(judged.data_alert, icon=":material/grid_off:")
     if silent:
         tasks = dict.fromkeys(item.alert.task for item in silent)
         told = (_silence([item for item in silent if item.alert.task == task]) for task in tasks)
