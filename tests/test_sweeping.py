@@ -2,38 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import signal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import psutil
 import pytest
 import torch
 
 from moola import launching, sweeping
+from moola.bars import BarStore
 from moola.cli import main
 from moola.config import FinetuneConfig
 from moola.exceptions import ConfigError
-from moola.runs import RunFolder, create_run
+from moola.runs import RunFolder, create_run, list_runs
+from moola.sample import write_sample
+from moola.store import LabelStore
 from moola.sweep_config import SweepConfig
 from moola.trainer import Trainer
 from moola.workspace import Workspace
 from tests.processes import wait_for, wait_for_state, workspace
-from tests.toy import toy_examples
+from tests.toy import toy_examples, toy_sweep
 
 __all__ = ["workspace"]  # a fixture
 
 BASE = {"device": "cpu", "batch_size": 8}
-
-
-def toy_sweep(folder: Path, **options: object) -> RunFolder:
-    values = {"base": BASE, "trials": 2, "folds": 2, "epoch_range": (1, 2), "prune": False}
-    config = SweepConfig(**{**values, **options})  # pyright: ignore[reportArgumentType]
-    run = create_run(folder, config, kind="sweep")
-    toy_examples(24).save(run.path / "dataset.npz")
-    return run
 
 
 def test_no_fold_of_a_sweep_trains_on_what_it_is_judged_by() -> None:
@@ -61,7 +59,7 @@ def test_a_config_survives_its_json() -> None:
 
 @pytest.mark.slow
 def test_a_killed_sweep_goes_on_with_what_it_knows(workspace: Workspace) -> None:
-    run = toy_sweep(workspace.runs_dir, trials=3, epoch_range=(15, 15), search=("lr", "epochs"))
+    run = toy_sweep(workspace.runs_dir, trials=1000, epoch_range=(1, 2), search=("lr", "epochs"))
     launching.launch(run, workspace)
     wait_for(lambda: run.status().epoch >= 1, f"the first trial; {run.log_tail()}")
     pid = run.status().pid
@@ -71,18 +69,32 @@ def test_a_killed_sweep_goes_on_with_what_it_knows(workspace: Workspace) -> None
     wait_for_state(run, "crashed")
     wait_for(lambda: not any(_lives(worker) for worker in workers), "the end of its workers")
 
-    launching.resume_run(run, workspace)
-    wait_for_state(run, "finished")
-    table = sweeping.trials_table(run)
-    complete = table[table["state"] == "complete"]
-    assert len(complete) == 3
-    assert complete["value"].is_monotonic_decreasing
-    assert complete["lr"].nunique() == 3
-    assert (run.path / "trials.parquet").exists()
+    known = complete_trials(run)
+    assert 1 <= len(known) < 1000
+    ask_for(run, len(known) + 1)
+    assert sweeping.carry_out(run, workspace) == "finished"
+    found = complete_trials(run)
+    assert len(found) == len(known) + 1
+    assert set(known["trial"]) < set(found["trial"])
+    assert found["value"].is_monotonic_decreasing
+    assert len(pd.read_parquet(run.path / "trials.parquet")) >= len(found)
 
     best = FinetuneConfig.from_dict(sweeping.best_options(run))
-    assert best.lr == complete["lr"].iloc[0]
+    assert best.lr == found["lr"].iloc[0]
     assert best.batch_size == 8
+
+
+def complete_trials(run: RunFolder) -> pd.DataFrame:
+    table = sweeping.trials_table(run)
+    return table[table["state"] == "complete"]
+
+
+def ask_for(run: RunFolder, trials: int) -> None:
+    """Change how many trials a sweep should make."""
+    path = run.path / "config.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["config"]["trials"] = trials
+    path.write_text(json.dumps(content), encoding="utf-8")
 
 
 def _lives(process: psutil.Process) -> bool:
@@ -136,3 +148,40 @@ def test_a_run_of_another_kind_is_no_sweep(
     run = create_run(tmp_path / "runs", FinetuneConfig())
     assert main(["sweep", "--resume", run.id, "--workspace", str(tmp_path)]) == 2
     assert "should be a sweep. Found one of kind finetune" in capsys.readouterr().err
+
+
+def test_a_sweep_is_prepared_with_windows_for_all_its_folds(workspace: Workspace) -> None:
+    with contextlib.closing(LabelStore.open(workspace.store_url)) as store:
+        write_sample(workspace, store, BarStore(workspace.bars_dir))
+        n_windows = len(store.windows())
+    config = SweepConfig(base=BASE, folds=3)
+    run = sweeping.prepare(config, workspace, name="search")
+    assert sweeping.sweep_config(run) == config
+    examples = run.examples()
+    assert 0 < len(examples) <= n_windows
+    parts = sweeping.folds(examples, 3)
+    assert sum(part.is_val.sum() for part in parts) == len(examples)
+
+
+def test_the_best_options_of_a_sweep_start_a_run(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = toy_sweep(workspace.runs_dir, search=("lr", "pointer_head"))
+    words = ["sweep", "--start-best", run.id, "--workspace", str(workspace.root)]
+    assert main(words) == 2
+    assert "should have a trial that is done" in capsys.readouterr().err
+    study = sweeping.open_study(run, sweeping.sweep_config(run))
+    for lr, head, value in ((1e-3, "bar", 0.4), (2e-3, "mean", 0.6), (3e-3, "bar", 0.5)):
+        study.enqueue_trial({"lr": lr, "pointer_head": head})
+        trial = study.ask()
+        trial.suggest_float("lr", 1e-4, 1e-2)
+        trial.suggest_categorical("pointer_head", ["bar", "mean"])
+        study.tell(trial, value)
+    launched: list[RunFolder] = []
+    monkeypatch.setattr(launching, "launch", lambda started, _place: launched.append(started))
+    assert main(words) == 0
+    (started,) = launched
+    config = started.config()
+    assert (config.lr, config.pointer_head, config.batch_size) == (2e-3, "mean", 8)
+    assert started.id in {known.id for known in list_runs(workspace.runs_dir)}
+    assert str(started.path) in capsys.readouterr().out

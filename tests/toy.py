@@ -10,6 +10,7 @@ from moola.config import FinetuneConfig
 from moola.examples import NO_SPAN, Examples
 from moola.runs import RunFolder, create_run
 from moola.schema import WINDOW_LENGTH
+from moola.sweep_config import SweepConfig
 
 
 def toy_examples(n: int = 12, *, seed: int = 0, n_without_span: int = 0) -> Examples:
@@ -52,4 +53,14 @@ def toy_run(folder: Path, examples: Examples | None = None, **options: object) -
     config = FinetuneConfig.from_dict({**defaults, **options})
     run = create_run(folder, config)
     (toy_examples() if examples is None else examples).save(run.path / "dataset.npz")
+    return run
+
+
+def toy_sweep(folder: Path, **options: object) -> RunFolder:
+    """Return a sweep over toy windows that is ready to be carried out."""
+    base = {"device": "cpu", "batch_size": 8}
+    values = {"base": base, "trials": 2, "folds": 2, "epoch_range": (1, 2), "prune": False}
+    config = SweepConfig(**{**values, **options})  # pyright: ignore[reportArgumentType]
+    run = create_run(folder, config, kind="sweep")
+    toy_examples(24).save(run.path / "dataset.npz")
     return run
