@@ -99,23 +99,19 @@ def _cut(
             config, n_folds, seeds, store=store, bar_store=BarStore(workspace.bars_dir)
         )
     for split in (split for folds in splits for split in folds):
-        _refuse_leak(config, _of_fold(examples, split))
+        fold = _of_fold(examples, split)
+        check_no_leak(fold.series_id, fold.bar_start, fold.ohlc, fold.is_val)
     return examples, splits
 
 
 def _fill(run: RunFolder, examples: Examples, splits: list[list[Split]]) -> None:
     n_folds, n_repeats = len(splits[0]), len(splits)
-    run.write_status(epochs=n_folds * n_repeats)
     facts = {"n_folds": n_folds, "n_repeats": n_repeats} | describe(examples)
+    facts |= check_not_seen(run.config().pretrained_encoder, examples)
+    run.write_status(epochs=n_folds * n_repeats)
     run.save_config(run.config(), facts, kind="crossval")
     examples.save(run.path / EXAMPLES_FILE)
     _save_splits(run, splits)
-
-
-def _refuse_leak(config: FinetuneConfig, examples: Examples) -> None:
-    check_no_leak(examples.series_id, examples.bar_start, examples.ohlc, examples.is_val)
-    if config.pretrained_encoder:
-        check_not_seen(Path(config.pretrained_encoder), examples)
 
 
 def _of_fold(examples: Examples, split: Split) -> Examples:

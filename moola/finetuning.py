@@ -60,8 +60,7 @@ def prepare(
     if config.pretrained_encoder:
         JadeCompact(standardize=config.standardize).load_encoder(config.pretrained_encoder)
     examples, facts = _first_examples(config, workspace, runs_dir)
-    if config.pretrained_encoder:
-        check_not_seen(Path(config.pretrained_encoder), examples)
+    facts |= check_not_seen(config.pretrained_encoder, examples)
     run = create_run(runs_dir, config, name=name)
     run.save_config(config, facts)
     examples.save(run.path / EXAMPLES_FILE)
@@ -99,6 +98,7 @@ def _run_steps(
     examples = _examples(run, config, workspace)
     facts = {"device": str(device), **({"estimator": CACHED} if config.cache_encoder else {})}
     facts |= _release_facts(run, config) | describe(examples)
+    facts |= check_not_seen(config.pretrained_encoder, examples)
     run.save_config(config, run.resolved() | facts)
     log.info("%s", summary_line(examples, config))
 
@@ -147,8 +147,6 @@ def _examples(run: RunFolder, config: FinetuneConfig, workspace: Workspace) -> E
         run.save_config(config, run.resolved() | facts)
         examples.save(run.path / EXAMPLES_FILE)
     check_no_leak(examples.series_id, examples.bar_start, examples.ohlc, examples.is_val)
-    if config.pretrained_encoder:
-        check_not_seen(Path(config.pretrained_encoder), examples)
     return examples
 
 

@@ -28,6 +28,7 @@ from moola.pretrain_config import PretrainConfig
 from moola.pretrain_windows import pretraining_examples, seen_bars
 from moola.run_process import Heartbeat
 from moola.runs import EXAMPLES_FILE, RunFolder, create_run, write_json
+from moola.seen_bars import SEEN_FILE
 from moola.store import LabelStore
 from moola.trainer import Trainer
 from moola.unlabelled import PURGE_BARS, unlabelled_stretches
@@ -36,7 +37,6 @@ from moola.workspace import Workspace
 log = logging.getLogger("moola")
 
 KIND = "pretrain"
-SEEN_FILE = "seen_bars.json"
 CHECKPOINT = Path("jade_pretrain") / "checkpoint_best.pt"
 """Below the artifacts of the workspace; the source notes name it so."""
 

@@ -13,6 +13,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+SEEN_FILE = "seen_bars.json"
+"""In the folder of a pretraining run."""
 RUN_BARS = 5
 """Bars of a fingerprint: single bars repeat by chance."""
 NOTHING_MOVED = 0
@@ -70,9 +72,16 @@ class SeenBars:
         """Number of bars."""
         return sum(place.last - place.first + 1 for place in self.places)
 
-    def shown_in(self, ohlc: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return (W,) whether a window of (W, T, 4) prices shows bars that were seen."""
-        return np.array([np.isin(fingerprints(window), self.prints).any() for window in ohlc], bool)
+    def n_bars_in(self, ohlc: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return (W,) how many bars of each window of (W, T, 4) prices were seen."""
+        return np.array([self._covered(window).sum() for window in ohlc], np.int64)
+
+    def _covered(self, bars: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return (T,) whether a bar stands in five that were seen."""
+        covered = np.zeros(len(bars), bool)
+        for first in np.flatnonzero(np.isin(fingerprints(bars), self.prints)):
+            covered[first : first + RUN_BARS] = True
+        return covered
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values and one array."""

@@ -23,8 +23,11 @@ FOLDS_FILE = "folds.json"
 
 def split_sentences(run: RunFolder) -> list[str]:
     """Return how the run was split, and how near its two sides come to each other."""
-    if run.kind == "crossval":
-        return _of_folds(_fold_facts(run))
+    lines = _of_folds(_fold_facts(run)) if run.kind == "crossval" else _of_one_split(run)
+    return [*lines, *_pretraining(run)]
+
+
+def _of_one_split(run: RunFolder) -> list[str]:
     examples = run.examples()
     places, is_val = places_of(examples), examples.is_val
     nearest = smallest_distance_bars(places, is_val, ~is_val)
@@ -83,6 +86,23 @@ def _same_time(n_rows: int | None, n_without_time: int) -> list[str]:
             "of other series"
         )
     return lines
+
+
+def _pretraining(run: RunFolder) -> list[str]:
+    if not run.config().pretrained_encoder:
+        return []
+    facts = run.resolved()
+    if "pretraining" not in facts:
+        return ["This run did not record which bars its encoder was pretrained on"]
+    found = facts["pretraining"]
+    if found is None:
+        return [
+            "The pretrained encoder does not say which bars it has seen, so that **nothing shows "
+            "whether held-out bars are among them**"
+        ]
+    n_seen, n_judged = found["n_judged_seen"], found["n_judged"]
+    told = f"saw {n_seen:,} of the {n_judged:,} held-out bars, and {found['n_bars']:,} others"
+    return [f"The encoder's pretraining {told}" if n_seen == 0 else f"**Pretraining {told}**"]
 
 
 def _fold_facts(run: RunFolder) -> list[dict[str, Any]]:

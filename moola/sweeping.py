@@ -26,6 +26,7 @@ from moola.device import deterministic
 from moola.examples import Examples
 from moola.exceptions import RunError
 from moola.folding import repeated_folds
+from moola.pretrained import check_not_seen
 from moola.runs import EXAMPLES_FILE, RunFolder, create_run
 from moola.splits import check_no_leak
 from moola.store import LabelStore
@@ -56,6 +57,7 @@ def prepare(config: SweepConfig, workspace: Workspace, *, name: str | None) -> R
         bars = BarStore(workspace.bars_dir)
         examples, _ = collect.collect_folds(base, config.folds, [SEED], store=store, bar_store=bars)
     folds(examples, config.folds)
+    check_not_seen(base.pretrained_encoder, examples)  # a sweep holds every window out in turn
     run = create_run(workspace.runs_dir, config, name=name, kind=KIND)
     examples.save(run.path / EXAMPLES_FILE)
     return run

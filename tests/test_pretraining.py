@@ -6,11 +6,13 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from moola import split_facts
 from moola.bars import BarStore
 from moola.checkpoint import Checkpoint
 from moola.collect import windows
@@ -28,6 +30,7 @@ from moola.seen_bars import Seen, SeenBars, fingerprints, print_set
 from moola.store import LabelStore
 from moola.unlabelled import PURGE_BARS, Stretch, unlabelled_stretches
 from moola.workspace import Workspace
+from tests.toy import toy_examples, toy_run
 
 SMALL = PretrainConfig(windows=40, epochs=2, batch_size=20, device="cpu")
 
@@ -107,7 +110,7 @@ def test_seen_bars_survive_the_checkpoint_and_find_a_window_that_overlaps_them()
     seen = SeenBars((Seen("S", "hash", 0, 199),), print_set([bars[:200]]))
     again = SeenBars.from_dict(seen.to_dict() | {"prints": torch.from_numpy(seen.prints)})
     starts = (0, 195, 196, 290)
-    shown = again.shown_in(np.stack([bars[s : s + WINDOW_LENGTH] for s in starts]))
+    shown = again.n_bars_in(np.stack([bars[s : s + WINDOW_LENGTH] for s in starts])) > 0
     assert shown.tolist() == [True, True, False, False], "five bars in common make a fingerprint"
     assert again.n_bars == 200
 
@@ -204,19 +207,67 @@ def test_an_encoder_that_saw_the_windows_to_be_judged_on_is_refused(
         examples = windows(None, "verified", store=store, bar_store=bar_store)
         unlabelled = store.find_series(UNLABELLED)
     held_out = replace(examples, is_val=np.arange(len(examples)) % 5 == 0)
-    check_not_seen(tmp_path / "encoder.pt", held_out)
+    encoder = str(tmp_path / "encoder.pt")
+    facts = check_not_seen(encoder, held_out)["pretraining"]
+    n_bars = run.resolved()["n_bars"]
+    assert facts == {"n_bars": n_bars, "n_judged": 35 * 105, "n_judged_seen": 0}
 
     ohlc = held_out.ohlc.copy()
     ohlc[5] = bar_store.ohlc(unlabelled.content_hash)[500:605]
     leak = replace(held_out, ohlc=ohlc)
     with pytest.raises(SchemaError, match=f"1 of 35 .* {leak.window_uid[5]}"):
-        check_not_seen(tmp_path / "encoder.pt", leak)
-    check_not_seen(tmp_path / "encoder.pt", replace(leak, is_val=np.arange(len(leak)) == 7))
+        check_not_seen(encoder, leak)
+    check_not_seen(encoder, replace(leak, is_val=np.arange(len(leak)) == 7))
 
 
 def test_a_checkpoint_that_says_nothing_of_pretraining_is_taken_as_it_is(tmp_path: Path) -> None:
     torch.save({"encoder": JadeCompact().encoder.state_dict()}, tmp_path / "foreign.pt")
     assert seen_by(tmp_path / "foreign.pt") is None
+    assert check_not_seen(str(tmp_path / "foreign.pt"), toy_examples()) == {"pretraining": None}
+    assert check_not_seen(None, toy_examples()) == {}
+
+
+def test_the_training_windows_of_a_run_whose_encoder_is_taken_are_no_held_out_ones(
+    tmp_path: Path,
+) -> None:
+    examples = toy_examples(8)
+    examples.ohlc[:] = np.random.default_rng(0).uniform(1, 2, examples.ohlc.shape)
+    examples.ohlc[..., 1] += 5
+    run = toy_run(tmp_path, examples)
+    torch.save({"encoder": JadeCompact().encoder.state_dict()}, run.path / "best.pt")
+    encoder = str(run.path / "best.pt")
+    assert check_not_seen(encoder, examples)["pretraining"]["n_judged_seen"] == 0
+    with pytest.raises(SchemaError, match="3 of 4 held-out windows"):  # the fourth was held out
+        check_not_seen(encoder, replace(examples, is_val=np.arange(8) < 4))
+
+
+@pytest.mark.parametrize(
+    ("facts", "told"),
+    [
+        ({}, "did not record which bars"),
+        ({"pretraining": None}, "does not say which bars it has seen"),
+        (
+            {"pretraining": {"n_bars": 9_000, "n_judged": 315, "n_judged_seen": 0}},
+            "saw 0 of the 315 held-out bars, and 9,000 others",
+        ),
+    ],
+)
+def test_the_facts_of_the_split_say_what_the_pretraining_saw(
+    facts: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    run = toy_run(tmp_path, pretrained_encoder="encoder.pt")
+    run.save_config(run.config(), facts)
+    assert told in split_facts.split_sentences(run)[-1]
+    without = toy_run(tmp_path)
+    assert not any("pretrain" in line for line in split_facts.split_sentences(without))
+
+
+def test_bars_that_were_seen_are_counted_by_fives() -> None:
+    bars = np.random.default_rng(0).uniform(1, 2, (30, 4)).cumsum(axis=0)
+    bars[:, 1] += 5
+    seen = SeenBars((), print_set([bars[10:16]]))
+    assert seen.n_bars_in(np.stack([bars[:15], bars[15:]])).tolist() == [5, 0]
+    assert seen.n_bars_in(bars[None]).tolist() == [6]
 
 
 def test_bad_options_are_named() -> None:

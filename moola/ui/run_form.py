@@ -210,7 +210,7 @@ def _releases(workspace: Workspace) -> list[Path]:
 
 def _encoders(workspace: Workspace) -> list[Path]:
     runs = [run.path / "best.pt" for run in list_runs(workspace.runs_dir)]
-    return sorted(workspace.artifacts_dir.glob("*.pt")) + [path for path in runs if path.exists()]
+    return sorted(workspace.artifacts_dir.rglob("*.pt")) + [path for path in runs if path.exists()]
 
 
 def _device() -> None:
