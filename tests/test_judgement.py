@@ -30,6 +30,7 @@ def test_a_starved_pointer_is_reported_at_epoch_six_since_epoch_four() -> None:
 
 
 def test_a_task_on_its_loss_target_can_be_silent_in_the_gradient() -> None:
+    """Pitfall 14: a loss share is not influence."""
     history = epochs(6, gradient=TYPE_WITHOUT_GRADIENT, skill={"type": 0.02})
     assert codes(history) == {("GRAD_SILENCED", "type"), ("NOT_LEARNING", "type")}
 

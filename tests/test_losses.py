@@ -101,6 +101,7 @@ def test_countdown_scales_and_their_way_back(scale: CountdownScale, expected: li
 
 
 def test_windows_without_a_span_count_for_the_binary_task_only() -> None:
+    """Pitfall 16: windows may hold no span."""
     examples = toy_examples(6, n_without_span=6)
     losses = task_losses(
         JadeCompact()(torch.randn(6, 105, 12)), Batch.from_examples(examples, CPU), "clip20"
@@ -206,6 +207,7 @@ def test_no_other_constant_is_much_better(task: str) -> None:
 
 
 def test_constant_labels_have_the_floor_as_their_baseline() -> None:
+    """Pitfall 16: labels that are all the same leave nothing to divide by."""
     examples = toy_examples(6)
     alike = replace(examples, type_id=np.ones(6, int), start=np.full(6, 50), end=np.full(6, 60))
     losses = Constants.fit(alike, "clip20").losses
@@ -233,8 +235,11 @@ def test_an_untrained_model_starts_at_the_constants(countdown: CountdownScale) -
 
 
 def test_an_untrained_model_is_a_bad_ruler_until_its_biases_stand_at_the_constants() -> None:
-    # A sigmoid of 0 says that every span is 52 bars long, which one epoch of a bias mends: weights
-    # by that first loss would give pointers a third of what they should have, for the whole run.
+    """Pitfall 3: the first batch is a bad ruler.
+
+    A sigmoid of 0 says that every span is 52 bars long, which one epoch of a bias mends: weights by
+    that first loss would give pointers a third of what they should have, for the whole run.
+    """
     examples = toy_examples(30)
     constants = Constants.fit(examples, "clip20", "mean")
     batch = Batch.from_examples(examples, CPU)
@@ -252,6 +257,7 @@ def test_an_untrained_model_is_a_bad_ruler_until_its_biases_stand_at_the_constan
 
 
 def test_a_type_that_training_lacks_stays_possible() -> None:
+    """Pitfall 16: a class may have no example in a fold."""
     examples = toy_examples(6)
     constants = Constants.fit(replace(examples, type_id=np.zeros(6, int)), "clip20")
     model = JadeCompact()

@@ -133,6 +133,18 @@ def test_the_guard_makes_type_heard_and_the_pointers_pay_in_loss_share(train: Tr
     assert not price.actions
 
 
+def test_all_of_the_loss_for_the_pointers_makes_them_no_better(train: Train) -> None:
+    """Pitfall 15: a share is no goal. The other tasks cost the pointers nothing and teach them."""
+    alone = train(balance="manual", weights=(1.0, 0.0, 0.0, 0.0), pointer_head="bar")
+    held = train(balance="epoch", pointer_head="bar")
+    assert judged_shares(alone, "loss_share", "ptr") == [1.0] * 7
+    skill, with_others = (run.history()[-1]["skill"] for run in (alone, held))
+    assert with_others["ptr"] > skill["ptr"] - 0.02
+    assert all(skill[task] < 0.2 < 0.5 < with_others[task] for task in ("binary", "countdown"))
+    badges, _, _ = judge_run(alone, [])
+    assert badges == {task: "OK" if task == "ptr" else "DEAD_PATH" for task in TASKS}
+
+
 def test_with_a_frozen_encoder_weights_change_hardly_anything(train: Train) -> None:
     source = train(balance="epoch", pointer_head="bar")
     frozen = {"pretrained_encoder": str(source.path / "best.pt"), "freeze_encoder": True}

@@ -16,6 +16,7 @@ from moola.exceptions import CheckpointError, DeviceError, RunError, SchemaError
 from moola.model import JadeCompact
 from moola.predict import predict
 from moola.schema import TASKS
+from moola.silence import target_shares
 from moola.train import finetune
 from moola.trainer import Trainer
 from moola.validation import mean_losses
@@ -93,7 +94,7 @@ def test_every_strategy_trains_and_its_shares_are_weights_times_losses(
 def test_the_weights_of_the_strategy_are_those_that_train(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # An earlier system built its balancer, passed it in, and never called it.
+    """Pitfall 17: an earlier system built its balancer, passed it in, and never called it."""
     only_type = dict.fromkeys(TASKS, 0.0) | {"type": 1.0}
     monkeypatch.setattr(Raw, "first_weights", lambda self: only_type)
     trainer = Trainer(FinetuneConfig(balance="raw", device="cpu"), toy_examples())
@@ -103,6 +104,23 @@ def test_the_weights_of_the_strategy_are_those_that_train(
     moved = {n for n, p in trainer.model.named_parameters() if not torch.equal(p, before[n])}
     assert "type_head.bias" in moved
     assert not moved & {"pointer_head.bias", "binary_head.bias", "countdown_head.bias"}
+
+
+def test_the_best_epoch_is_that_of_the_best_validation_skill_whatever_the_total_was(
+    tmp_path: Path,
+) -> None:
+    """Pitfall 8: the total under ema stays near 1, and means are kept in the checkpoint."""
+    run = toy_run(tmp_path, epochs=4, balance="ema", lr=3e-2)
+    finetune(run)
+    targets = target_shares(TASKS)
+    skills = [
+        sum(targets[task] * skill for task, skill in row["skill"].items()) for row in run.history()
+    ]
+    best = 1 + skills.index(max(skills))
+    assert Checkpoint.load(run.path / "best.pt").meta["epoch"] == best
+    training = Checkpoint.load(run.path / "last.pt").training
+    assert training is not None
+    assert min(training["balancer"]["means"].values()) > 0
 
 
 @pytest.mark.parametrize("balance", ["epoch", "kendall"])
@@ -189,6 +207,7 @@ def test_two_deterministic_runs_are_equal_and_train_by_repeatable_algorithms(
 def test_a_row_says_which_part_of_its_steps_was_clipped(
     tmp_path: Path, clip_norm: float, rate: float
 ) -> None:
+    """Pitfall 10: one clipped norm lets the largest task shorten the rest, so it is counted."""
     run = toy_run(tmp_path, epochs=1, clip_norm=clip_norm)
     finetune(run)
     assert run.history()[0]["clip_rate"] == rate

@@ -206,7 +206,10 @@ def largest_change(first: dict[Task, float], second: dict[Task, float]) -> float
 def test_weights_hardly_matter_with_a_frozen_encoder_and_a_lot_with_a_trained_one(
     encoder: str,
 ) -> None:
-    # AdamW divides every head's gradient by its own size, so only a shared encoder feels weights.
+    """Pitfall 9: under a frozen encoder the balance does next to nothing.
+
+    AdamW divides every head's gradient by its own size, so only a shared encoder feels weights.
+    """
     pointers, types = (50.0, 1.0, 1.0, 0.1), (0.1, 1.0, 1.0, 50.0)
     frozen: dict[str, Any] = {"pretrained_encoder": encoder, "freeze_encoder": True}
     of_frozen, of_trained = (

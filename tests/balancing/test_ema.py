@@ -39,12 +39,21 @@ def test_the_weight_of_a_solved_task_stays_below_ten_times_its_first() -> None:
     assert abs(backward_weights(balancer)["ptr"] - 0.7 / 0.00059) < 1e-2
 
 
+def test_the_total_says_nothing_of_how_far_the_losses_have_fallen() -> None:
+    """Pitfall 8: it stays near 1, so that nothing may watch it."""
+    fallen = {task: loss / 5 for task, loss in BASELINES.items()}
+    for losses in (BASELINES, fallen):
+        balancer = seen(Ema(tasks()), losses, steps=300)
+        assert decide(balancer, leaf_losses(losses)).loss.item() == pytest.approx(1, rel=1e-3)
+
+
 def test_a_batch_without_anything_to_count_leaves_the_mean_alone() -> None:
     balancer = seen(Ema(tasks()), SOURCE_LOSSES | {"type": 0.0}, steps=50)
     assert balancer.means["type"] == BASELINES["type"]
 
 
 def test_the_gradient_is_that_of_a_weighted_loss_and_not_of_a_loss_over_itself() -> None:
+    """Pitfall 8: a loss over its own running mean must not be differentiated through that mean."""
     # L / L would be flat: all weights that reach backward would be zero.
     balancer = seen(Ema(tasks()), SOURCE_LOSSES, steps=300)
     assert backward_weights(balancer) == approx(46.667, 0.119, 0.139, 0.082, abs=1e-2)

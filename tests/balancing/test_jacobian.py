@@ -16,6 +16,7 @@ from moola.checkpoint import Checkpoint
 from moola.config import FinetuneConfig
 from moola.exceptions import ConfigError
 from moola.extras import available_balances
+from moola.losses import task_losses
 from moola.schema import TASKS
 from moola.train import finetune
 from moola.trainer import Trainer
@@ -86,6 +87,30 @@ def test_gradients_reach_encoder_and_every_head(name: str) -> None:
     assert still <= {"log_sigma"}
 
 
+def test_on_the_layer_that_two_heads_share_their_gradients_are_summed() -> None:
+    """Pitfall 11: what all tasks share is the encoder; the projection serves two of them only."""
+    options = {"balance": "upgrad", "device": "cpu", "pointer_head": "mean"}
+    trainer = Trainer(FinetuneConfig.from_dict(options), toy_examples())
+    trainer.begin()
+    model, batch, balancer = trainer.model, trainer.train_batch, trainer.balancer
+    fixed = {task.name: task.target / task.scale for task in balancer.tasks}
+
+    def losses_and_hidden() -> tuple[dict, torch.Tensor]:
+        output = model(batch.features)
+        return task_losses(output, batch, "clip20"), output.hidden
+
+    with model.without_dropout():
+        losses, hidden = losses_and_hidden()
+        shared = tuple(model.encoder.parameters())
+        balancer.step(losses, StepContext(epoch=1, step=0, hidden=hidden, shared=shared))
+        found = model.projection.weight.grad
+        assert found is not None
+        plain, _ = losses_and_hidden()
+        total = fixed["ptr"] * plain["ptr"] + fixed["type"] * plain["type"]
+        (expected,) = torch.autograd.grad(total, [model.projection.weight])
+    torch.testing.assert_close(found, expected)
+
+
 @pytest.mark.parametrize("name", ["upgrad", "pcd"])
 def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, name: str) -> None:
     whole, parts = (toy_run(tmp_path / part, balance=name, epochs=2) for part in ("a", "b"))
@@ -97,6 +122,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, name: str) ->
 
 
 def test_what_is_used_of_torchjd_is_there() -> None:
+    """Pitfall 12: TorchJD changes its API in every minor version; this much of it is used."""
     import torchjd.aggregation
     import torchjd.autojac
 

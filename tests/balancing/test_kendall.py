@@ -48,9 +48,13 @@ def test_with_priority_the_shares_settle_at_the_targets() -> None:
 
 
 def test_as_published_the_shares_settle_at_a_quarter_each() -> None:
+    """Pitfall 4: sigmas settle at a quarter for each task; a weight on a loss is absorbed."""
     balancer = Kendall(tasks(), log_sigmas(), priority=False)
     settle(balancer, FALLEN)
     assert shares(balancer, FALLEN) == approx(0.25, 0.25, 0.25, 0.25, abs=0.01)
+    doubled = FALLEN | {"ptr": 2 * FALLEN["ptr"]}
+    settle(balancer, doubled)
+    assert shares(balancer, doubled) == approx(0.25, 0.25, 0.25, 0.25, abs=0.01)
 
 
 def test_as_published_it_starts_where_a_constant_predictor_is_its_optimum() -> None:
@@ -69,6 +73,7 @@ def test_bounds_are_reached_but_not_crossed(priority: bool) -> None:
 
 
 def test_a_sigma_outside_its_bounds_comes_back_and_learns_again() -> None:
+    """Pitfall 7: a clamp in forward has no gradient outside, a projection after the step has."""
     log_sigma = log_sigmas()
     balancer = Kendall(tasks(), log_sigma)
     with torch.no_grad():
@@ -81,7 +86,7 @@ def test_a_sigma_outside_its_bounds_comes_back_and_learns_again() -> None:
 
 
 def test_a_larger_sigma_means_a_smaller_weight() -> None:
-    # The source notes had this reversed: a lower bound on sigma is what tames a task.
+    """Pitfall 5: bounds on sigma work the other way round: a lower bound is what tames a task."""
     log_sigma = log_sigmas()
     balancer = Kendall(tasks(), log_sigma)
     before = backward_weights(balancer)
@@ -91,6 +96,7 @@ def test_a_larger_sigma_means_a_smaller_weight() -> None:
 
 
 def test_at_the_rate_of_the_model_the_sigmas_hardly_travel_within_a_run() -> None:
+    """Pitfall 6: inertia: at the model's learning rate a run is over before the sigmas arrive."""
     slow = settle(Kendall(tasks(), log_sigmas()), FALLEN, lr=1e-3, steps=120)
     fast = settle(Kendall(tasks(), log_sigmas()), FALLEN, lr=1e-2, steps=120)
     wanted = math.log(FALLEN["binary"] / BASELINES["binary"]) / 2

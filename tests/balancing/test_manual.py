@@ -10,6 +10,7 @@ def by_hand(*weights: float) -> Manual:
 
 
 def test_the_weights_of_the_notes_give_the_pointers_31_percent() -> None:
+    """Pitfall 1: weights are not shares; 50/1/1/0.1 on the losses of the notes is no 70 %."""
     assert shares(by_hand(50, 1, 1, 0.1)) == approx(0.308, 0.345, 0.296, 0.050)
 
 

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import pytest
+
 from moola.balancing import Raw
+from moola.losses import Constants
 from tests.balancing.family import approx, backward_weights, shares, tasks
+from tests.toy import toy_examples
 
 
 def test_weights_are_the_targets() -> None:
@@ -13,5 +17,10 @@ def test_the_source_table_follows_from_its_four_losses() -> None:
 
 
 def test_a_countdown_in_bars_silences_everybody() -> None:
-    losses = {"ptr": 0.006, "binary": 0.379, "countdown": 29.6, "type": 0.691}
-    assert shares(Raw(tasks()), losses)["countdown"] > 0.95
+    """Pitfall 2: a countdown loss of 0.72 comes from no label of +-20 or of +-104 bars."""
+    examples = toy_examples(400)
+    clipped = 400 * Constants.fit(examples, "clip20", "mean").losses["countdown"]
+    assert clipped == pytest.approx(15.5, abs=1.5)  # Huber of x / 20 is that of x over 400
+    in_bars = Constants.fit(examples, "raw", "mean").losses
+    assert in_bars["countdown"] == pytest.approx(29.6, abs=3)
+    assert shares(Raw(tasks()), in_bars)["countdown"] > 0.9
