@@ -23,11 +23,12 @@ import torch
 from numpy.typing import NDArray
 
 from moola.checkpoint import Checkpoint
-from moola.decode import TOLERANCE_BARS, Calibration, LengthPrior, decode_spans
+from moola.decode import TOLERANCE_BARS, Calibration, decode_spans
 from moola.decoders import mass_near
 from moola.device import resolve_device, use_one_thread
 from moola.examples import NO_SPAN, Examples
 from moola.exceptions import RunError, SchemaError
+from moola.length_prior import LengthPrior
 from moola.model import JadeCompact
 from moola.predict import Outputs, run_model
 from moola.runs import RunFolder, write_json

@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from moola import second_look
 from moola.calibration import fit_calibration
 from moola.comparing import People
-from moola.decode import fit_length_prior, log_prior_cells
 from moola.diagnostics import EDGE_COLUMNS, WindowError
 from moola.examples import NO_SPAN, Examples
 from moola.exceptions import RunError
+from moola.length_prior import fit_length_prior, log_prior_cells
 from moola.metrics import TOLERANCE_BARS
 from moola.review_tables import readings
 from moola.runs import RunFolder, write_json

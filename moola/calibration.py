@@ -13,8 +13,9 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from moola.decode import IDENTITY, Calibration, LengthPrior, log_prior_cells, span_scores
+from moola.decode import IDENTITY, Calibration, span_scores
 from moola.examples import NO_SPAN
+from moola.length_prior import LengthPrior, log_prior_cells
 from moola.schema import WINDOW_LENGTH
 
 LEAST_SCALE = 0.05

@@ -29,11 +29,11 @@ from moola.decode import (
     TOLERANCE_BARS,
     Calibration,
     DecodedSpans,
-    LengthPrior,
     decode_spans,
 )
 from moola.exceptions import SchemaError
 from moola.labels import decode_pointers
+from moola.length_prior import LengthPrior
 from moola.schema import WINDOW_LENGTH
 
 Decoder = Literal["hit", "semi-markov", "start", "edge", "kadane", "pointer"]

@@ -15,17 +15,13 @@ from torch import Tensor
 
 from moola.checkpoint import Checkpoint
 from moola.config import CountdownScale
-from moola.decode import (
-    Calibration,
-    DecodedSpans,
-    LengthPrior,
-    decode_spans,
-)
+from moola.decode import Calibration, DecodedSpans, decode_spans
 from moola.decoders import edges, start_from_countdown, without_posterior
 from moola.device import resolve_device, use_one_thread
 from moola.examples import Examples
 from moola.exceptions import CheckpointError, RunError
 from moola.labels import decode_pointers
+from moola.length_prior import LengthPrior
 from moola.losses import countdown_in_bars
 from moola.model import JadeCompact, ModelOutput
 from moola.runs import RunFolder

@@ -15,15 +15,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from moola.decode import (
-    TIE_WEIGHT,
-    TOLERANCE_BARS,
-    Calibration,
-    LengthPrior,
-    log_prior_cells,
-    span_scores,
-)
+from moola.decode import TIE_WEIGHT, TOLERANCE_BARS, Calibration, edge_probabilities, span_scores
 from moola.examples import NO_SPAN
+from moola.length_prior import LengthPrior, leading_cells, log_prior_cells
 from moola.schema import WINDOW_LENGTH
 
 NEGLIGIBLE = -40.0
@@ -48,11 +42,13 @@ def quick_decode(
     score = span_scores(binary_logits, edge_logits)
     n_bars = np.arange(WINDOW_LENGTH + 1)
     inside = calibration.scale * score.inside + calibration.offset * n_bars
-    edges = np.zeros((len(score), 2, WINDOW_LENGTH))
+    edges = leading = np.zeros((len(score), 2, WINDOW_LENGTH))
     if score.edges is not None:
-        edges = calibration.edge * score.edges
+        edges, leading = calibration.edge * score.edges, edge_probabilities(score.edges)
     by_length = log_prior_cells(prior)[0]  # the prior of a span depends on its length alone
-    found = _decode(inside, edges, by_length, math.log(prior.p_no_span))
+    log_none, has_edges = math.log(prior.p_no_span), score.edges is not None
+    follows = leading_cells(prior)[0]
+    found = _decode(inside, edges, by_length, log_none, has_edges, leading, follows)
     return Spans(*found)
 
 
@@ -62,6 +58,9 @@ def _decode(
     edges: NDArray[np.float64],
     by_length: NDArray[np.float64],
     log_none: float,
+    has_edges: bool,
+    leading: NDArray[np.float64],
+    follows: NDArray[np.float64],
 ) -> tuple[NDArray, NDArray, NDArray, NDArray]:
     n = len(inside)
     start, end = np.empty(n, np.int64), np.empty(n, np.int64)
@@ -70,11 +69,14 @@ def _decode(
     for w in range(n):
         none, evidence = _posterior(mass, inside[w], edges[w], by_length, log_none)
         p_no_span[w] = none / evidence
+        unit = 1 / evidence
+        if has_edges:
+            unit = (1 - p_no_span[w]) / _led_by_edges(mass, leading[w], follows)
         best_s, best_e, near = _likeliest_hit(mass, rows)
         is_empty = p_no_span[w] > 0.5
         start[w] = NO_SPAN if is_empty else best_s
         end[w] = NO_SPAN if is_empty else best_e
-        confidence[w] = p_no_span[w] if is_empty else min(near / evidence, 1.0)
+        confidence[w] = p_no_span[w] if is_empty else min(near * unit, 1.0)
     return start, end, confidence, p_no_span
 
 
@@ -102,6 +104,25 @@ def _posterior(
             mass[s, e] = math.exp(value) if value > NEGLIGIBLE else 0.0
             total += mass[s, e]
     return none, total
+
+
+@njit(cache=True)
+def _led_by_edges(
+    mass: NDArray[np.float64], edges: NDArray[np.float64], follows: NDArray[np.float64]
+) -> float:
+    """Fill `mass` [start, end] by the edges, either leading the other; return its total."""
+    after, before = np.zeros(WINDOW_LENGTH), np.zeros(WINDOW_LENGTH)
+    for s in range(WINDOW_LENGTH):
+        for e in range(s, WINDOW_LENGTH):
+            after[s] += edges[1, e] * follows[e - s]
+            before[e] += edges[0, s] * follows[e - s]
+    total = 0.0
+    for s in range(WINDOW_LENGTH):
+        for e in range(s, WINDOW_LENGTH):
+            both = edges[0, s] * edges[1, e] * follows[e - s]
+            mass[s, e] = both / after[s] + both / before[e]
+            total += mass[s, e]
+    return total
 
 
 @njit(cache=True)

@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 
 from moola.bars import BarStore
 from moola.checkpoint import Checkpoint
-from moola.decode import Calibration, LengthPrior
+from moola.decode import Calibration
 from moola.device import resolve_device, use_one_thread
 from moola.exceptions import RunError
 from moola.features import compute_features
 from moola.labels import decode_pointers
+from moola.length_prior import LengthPrior
 from moola.model import JadeCompact
 from moola.predict import Outputs, run_model
 from moola.quick_decode import Spans, quick_decode

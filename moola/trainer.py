@@ -28,13 +28,14 @@ from moola.checkpoint import (
 )
 from moola.config import FinetuneConfig
 from moola.dataset import Batch, spread
-from moola.decode import IDENTITY, Calibration, fit_length_prior
+from moola.decode import IDENTITY, Calibration
 from moola.density import feature_density
 from moola.device import resolve_device, use_one_thread
 from moola.dropout import Masks
 from moola.examples import Examples
 from moola.exceptions import CheckpointError, SchemaError
 from moola.features import FEATURE_NAMES
+from moola.length_prior import fit_length_prior
 from moola.loop import LoopState, epoch_row
 from moola.losses import Constants, counted_entries, start_at_constants, task_losses
 from moola.model import open_forget_gates

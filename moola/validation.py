@@ -10,8 +10,9 @@ import torch
 from moola.calibration import fit_calibration
 from moola.config import CountdownScale
 from moola.dataset import Batch
-from moola.decode import IDENTITY, Calibration, LengthPrior
+from moola.decode import IDENTITY, Calibration
 from moola.examples import Examples
+from moola.length_prior import LengthPrior
 from moola.losses import counted_entries, task_losses
 from moola.metrics import Predicted, summarise
 from moola.model import JadeCompact

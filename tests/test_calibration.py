@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from moola.calibration import fit_calibration
-from moola.decode import IDENTITY, Calibration, LengthPrior, decode_spans
+from moola.decode import IDENTITY, Calibration, decode_spans
 from moola.examples import NO_SPAN
+from moola.length_prior import LengthPrior
 from moola.schema import WINDOW_LENGTH
 
 PRIOR = LengthPrior(shape=4.0, scale=2.0, p_no_span=0.1)
@@ -59,7 +60,7 @@ def test_the_fit_is_where_the_labelled_spans_are_most_probable() -> None:
 
     def penalised(scale: float, offset: float) -> float:
         """Log posterior of the labelled cells by plain sums, with the pull towards (1, 0)."""
-        from moola.decode import log_prior_cells
+        from moola.length_prior import log_prior_cells
 
         cells = log_prior_cells(PRIOR)
         total = 0.0

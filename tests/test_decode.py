@@ -8,15 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from moola.decode import (
-    Calibration,
-    LengthPrior,
-    decode_spans,
-    fit_length_prior,
-    log_prior_cells,
-)
+from moola.decode import Calibration, decode_spans
 from moola.exceptions import SchemaError
 from moola.labels import create_expansion_labels
+from moola.length_prior import LengthPrior, fit_length_prior, log_prior_cells
 
 PRIOR = LengthPrior(shape=4.0, scale=3.0, p_no_span=0.1)
 FLAT = LengthPrior(shape=1.0, scale=1e9, p_no_span=1e-9)
@@ -204,28 +199,40 @@ def test_an_impossible_prior_is_refused(values: tuple[float, float, float]) -> N
         LengthPrior(*values)
 
 
+def softmax(logits: NDArray) -> NDArray:
+    return np.exp(logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True))
+
+
 def brute_force_edges(
     logits: NDArray, edge_logits: NDArray, calibration: Calibration
 ) -> dict[tuple[int, int] | None, float]:
-    """Posterior of every span and of none, one by one, with a bar head beside the inside logits."""
-    log_p = [row - np.logaddexp.reduce(row) for row in edge_logits]
-    cells = log_prior_cells(PRIOR)
-    scores: dict[tuple[int, int] | None, float] = {None: math.log(PRIOR.p_no_span)}
+    """Posterior of every span and of none, one by one: either edge leads, the other follows."""
+    p_start, p_end = softmax(edge_logits)
+    prior = np.exp(log_prior_cells(PRIOR))
+    evidence = 0.0
     for s, e in LEGAL_SPANS:
         inside = calibration.scale * logits[s : e + 1].sum() + calibration.offset * (e - s + 1)
-        edge = calibration.edge * (log_p[0][s] + log_p[1][e] + 2 * math.log(105))
-        scores[s, e] = cells[s, e] + inside + edge
-    total = np.logaddexp.reduce(list(scores.values()))
-    return {span: math.exp(score - total) for span, score in scores.items()}
+        at_edges = (105 * p_start[s] * 105 * p_end[e]) ** calibration.edge
+        evidence += prior[s, e] * math.exp(inside) * at_edges
+    none = PRIOR.p_no_span / (PRIOR.p_no_span + evidence)
+    scores: dict[tuple[int, int] | None, float] = {None: none}
+    for s, e in LEGAL_SPANS:
+        end_after = p_end[e] * prior[s, e] / sum(p_end[i] * prior[s, i] for i in range(s, 105))
+        start_before = (
+            p_start[s] * prior[s, e] / sum(p_start[i] * prior[i, e] for i in range(e + 1))
+        )
+        scores[s, e] = (1 - none) * (p_start[s] * end_after + p_end[e] * start_before) / 2
+    return scores
 
 
 @pytest.mark.parametrize("calibration", [Calibration(), Calibration(0.4, 0.1, 0.6)])
-def test_a_bar_head_joins_the_posterior_as_scored_one_by_one(calibration: Calibration) -> None:
+def test_edges_lead_each_other_as_scored_one_by_one(calibration: Calibration) -> None:
     rng = np.random.default_rng(5)
-    logits, edge_logits = rng.normal(-0.2, 1, (4, 105)), rng.normal(0, 2, (4, 2, 105))
+    logits, edge_logits = rng.normal(-0.2, 1, (3, 105)), rng.normal(0, 2, (3, 2, 105))
     decoded = decode_spans(logits, PRIOR, calibration, edge_logits=edge_logits)
-    for window in range(4):
+    for window in range(3):
         posterior = brute_force_edges(logits[window], edge_logits[window], calibration)
+        assert sum(posterior.values()) == pytest.approx(1)
         assert decoded.p_no_span[window] == pytest.approx(posterior.pop(None))
         best = max(posterior, key=lambda span: posterior[span])
         assert (decoded.start[window], decoded.end[window]) == best
@@ -234,6 +241,34 @@ def test_a_bar_head_joins_the_posterior_as_scored_one_by_one(calibration: Calibr
             assert decoded.start_prob[window, bar] == pytest.approx(mass)
             mass = sum(p for (_, e), p in posterior.items() if e == bar)
             assert decoded.end_prob[window, bar] == pytest.approx(mass)
+
+
+def test_two_edges_that_follow_one_decoy_are_no_surer_than_one() -> None:
+    # Both edges give the span at 30 a chance of 0.6 and the decoy at 70 the rest.
+    edge_logits = np.full((1, 2, 105), -30.0)
+    edge_logits[0, 0, [30, 70]] = edge_logits[0, 1, [40, 80]] = np.log([0.6, 0.4])
+    decoded = decode_spans(np.full((1, 105), 5.0), PRIOR, edge_logits=edge_logits)
+    assert (decoded.start[0], decoded.end[0]) == (30, 40)
+    assert decoded.confidence[0] == pytest.approx(0.6, abs=0.01)  # not .36 / (.36 + .16) = .69
+
+
+def test_inside_logits_say_whether_there_is_a_span_and_edges_where() -> None:
+    edge_logits = np.full((2, 2, 105), -30.0)
+    edge_logits[:, 0, 30] = edge_logits[:, 1, 40] = 0.0
+    inside = np.stack([clean_logits(60, 70), np.full(105, -6.0)])
+    decoded = decode_spans(inside, PRIOR, Calibration(edge=0.1), edge_logits=edge_logits)
+    assert decoded.start.tolist() == [30, -1]
+    assert decoded.end.tolist() == [40, -1]
+
+
+@pytest.mark.parametrize("size", [1e3, 1e6])
+def test_extreme_edge_logits_do_not_overflow(size: float) -> None:
+    edge_logits = np.full((1, 2, 105), -size)
+    edge_logits[0, 0, 80] = edge_logits[0, 1, 20] = size  # an end before the start
+    narrow = fit_length_prior([4] * 50, 0)
+    decoded = decode_spans(None, narrow, edge_logits=edge_logits)
+    assert np.isfinite(decoded.start_prob).all()
+    assert decoded.start_prob.sum() + decoded.p_no_span[0] == pytest.approx(1)
 
 
 def test_the_hit_decision_takes_the_span_with_most_posterior_within_three_bars() -> None:

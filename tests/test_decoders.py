@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moola.decode import LengthPrior
 from moola.decoders import (
     DECODERS,
     Decoder,
@@ -18,6 +17,7 @@ from moola.decoders import (
 )
 from moola.exceptions import SchemaError
 from moola.labels import create_expansion_labels, encode_pointers
+from moola.length_prior import LengthPrior
 
 PRIOR = LengthPrior(shape=4.0, scale=3.0, p_no_span=0.1)
 

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from moola.config import FinetuneConfig
-from moola.decode import Calibration, LengthPrior
+from moola.decode import Calibration
+from moola.length_prior import LengthPrior
 from moola.predict import Outputs
 from moola.seen_bars import fingerprints, print_set
 from moola.trainer import Trainer

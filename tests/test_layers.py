@@ -43,6 +43,7 @@ FLOORS = [
     ["coverage", "exports", "homes"],
     ["releases"],
     ["collect", "sample"],
+    ["length_prior"],
     ["decode", "metrics", "silence", "criteria", "planted_windows", "unlabelled", "type_stage"],
     ["share_lines", "density", "span_measures", "span_shapes", "card_text", "scan_merging"],
     ["scans"],

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from moola.decode import Calibration, decode_spans, fit_length_prior
+from moola.decode import Calibration, decode_spans
+from moola.length_prior import fit_length_prior
 from moola.quick_decode import quick_decode
 
 PRIOR = fit_length_prior([5, 8, 9, 13, 16, 21], 2)
@@ -35,3 +36,9 @@ def test_spans_at_the_border_of_the_window_are_found(start: int, end: int) -> No
     logits[0, start : end + 1] = 8.0
     quick = quick_decode(logits, None, PRIOR, Calibration())
     assert (quick.start[0], quick.end[0]) == (start, end)
+
+
+def test_windows_that_surely_hold_no_span_need_no_edges() -> None:
+    inside, edges = np.full((1, 105), -1e5, np.float32), np.zeros((1, 2, 105), np.float32)
+    quick = quick_decode(inside, edges, PRIOR, Calibration())
+    assert (quick.start[0], quick.confidence[0]) == (-1, 1.0)

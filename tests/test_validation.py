@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from moola.dataset import Batch
-from moola.decode import LengthPrior
+from moola.length_prior import LengthPrior
 from moola.losses import Constants, task_losses
 from moola.model import JadeCompact
 from moola.validation import Validation, mean_losses, validate

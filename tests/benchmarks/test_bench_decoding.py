@@ -13,8 +13,9 @@ from moola.bars import BarStore
 from moola.checkpoint import Checkpoint
 from moola.collect import collect
 from moola.config import FinetuneConfig
-from moola.decode import IDENTITY, Calibration, LengthPrior, decode_spans
+from moola.decode import IDENTITY, Calibration, decode_spans
 from moola.examples import NO_SPAN
+from moola.length_prior import LengthPrior
 from moola.predict import predict
 from moola.runs import EXAMPLES_FILE, create_run
 from moola.sample import write_sample

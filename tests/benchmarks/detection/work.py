@@ -17,7 +17,8 @@ import numpy as np
 import torch
 
 from moola.config import GRADIENT_BALANCES, FinetuneConfig
-from moola.decode import Calibration, LengthPrior
+from moola.decode import Calibration
+from moola.length_prior import LengthPrior
 from moola.masked import MaskedTrainer
 from moola.predict import Outputs, run_model
 from moola.pretrain_config import Method, PretrainConfig
