@@ -231,8 +231,6 @@ def _shares(
             "offset": -part / 2,
             "marker": {"color": TASK_COLORS[task], "line": {"width": 0}},
             "hovertemplate": "%{y:.1%}",
-            # A click on an epoch chooses it; it does not dim the others.
-            "unselected": {"marker": {"opacity": 1}},
         }
         for task, target in target_shares(_tasks_of(history, key)).items()
     ]

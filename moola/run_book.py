@@ -98,7 +98,7 @@ class RunBook:
     def status(self, run: RunFolder) -> RunStatus:
         """Return the state as of now; only that of a live run needs more than a look at a file."""
         with self._lock:
-            known, stamp = self._of(run), _stamp(run.path / "run.json")
+            known, stamp = self._of(run), stamp_of(run.path / "run.json")
             if known.status and stamp and known.status[0] == stamp:
                 _, status, read_at = known.status
                 if status.heartbeat_age_s is None:
@@ -128,7 +128,7 @@ class RunBook:
 
     def _config(self, run: RunFolder) -> tuple[FinetuneConfig, str | None]:
         with self._lock:
-            known, stamp = self._of(run), _stamp(run.path / "config.json")
+            known, stamp = self._of(run), stamp_of(run.path / "config.json")
             if not known.config or not stamp or known.config[0] != stamp:
                 config, data_hash = run.config(), run.resolved().get("data_hash")
                 if not stamp:
@@ -173,7 +173,7 @@ class RunBook:
 
     def _skills(self, run: RunFolder) -> dict[int, dict[Task, float]]:
         """Return the skills by epoch, without keeping the rows they come from."""
-        known, stamp = self._of(run), _stamp(run.path / "history.jsonl")
+        known, stamp = self._of(run), stamp_of(run.path / "history.jsonl")
         if stamp is None:
             return {}
         if not known.skills or known.skills[0] != stamp:
@@ -192,7 +192,7 @@ class RunBook:
         return self._known.setdefault(run.id, _Known())
 
 
-def _stamp(path: Path) -> Stamp | None:
+def stamp_of(path: Path) -> Stamp | None:
     """Return what changes whenever a file is replaced or grows."""
     try:
         found = os.stat(path)

@@ -5,17 +5,21 @@ A page is drawn for `News`; as long as the news is equal, nothing on it would ch
 
 from __future__ import annotations
 
+import hashlib
+import time
 import zlib
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from moola import diagnostics
 from moola.exceptions import MoolaError
-from moola.run_book import RunBook
+from moola.history import N_TAIL, HistoryDigest
+from moola.run_book import RunBook, Stamp, stamp_of
 from moola.runs import RunFolder, RunStatus
 
 N_WATCHED = 20
 SETTLE_S = 20.0
+LOOK_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,8 @@ class News:
 
     states: str
     rows: str
+    judged: str
+    """What of the judgement a page draws otherwise than as figures: badges, alerts and cures."""
     is_live: bool
     """Whether any of them may change by itself."""
     pulse: Pulse | None
@@ -51,14 +57,64 @@ def news_of(book: RunBook, run_id: str | None = None) -> News:
     if chosen and chosen.id not in {run.id for run in found}:
         statuses.append((chosen, book.status(chosen)))
     states = " ".join(f"{run.id}={_state(status)}" for run, status in statuses)
-    rows, pulse = "", None
+    rows, judged, pulse = "", "", None
     if chosen:
-        last = book.history(chosen).last
-        rows = f"{book.history(chosen).n_rows}@{last.get('wall') if last else ''}"
+        rows, judged = rows_of(book.history(chosen)), _judged(book, chosen)
         pulse = pulse_of(book, chosen, book.status(chosen))
     else:  # a list of runs shows how far each of them is
         rows = " ".join(str(status.epoch) for _, status in statuses if status.is_live)
-    return News(states, rows, any(may_change(status) for _, status in statuses), pulse)
+    may = any(may_change(status) for _, status in statuses)
+    return News(states, rows, judged, may, pulse)
+
+
+def rows_of(history: HistoryDigest) -> str:
+    """Return what changes with every row."""
+    last = history.last
+    return f"{history.n_rows}@{last.get('wall') if last else ''}"
+
+
+def _judged(book: RunBook, run: RunFolder) -> str:
+    """Return badges and alerts without their evidence, which reads otherwise every epoch."""
+    try:
+        judged = book.judge(run)
+    except MoolaError:
+        return ""
+    alerts = [
+        (item.alert.task, item.alert.code, item.alert.level, item.alert.since_epoch,
+         [action.text for action in item.actions])
+        for item in judged.advice
+    ]  # fmt: skip
+    is_long = book.history(run).n_rows > N_TAIL
+    told = repr((judged.badges, alerts, judged.blind_spot, judged.data_alert, is_long))
+    return hashlib.sha1(told.encode()).hexdigest()[:12]
+
+
+class Glance:
+    """The news of a run for the price of a look at three files, as long as none was written.
+
+    What shows without a file being written, such as the end of a process, is looked for once a
+    second.
+    """
+
+    def __init__(self, book: RunBook, run_id: str | None = None) -> None:
+        self.book, self.run_id = book, run_id
+        self._seen: tuple[tuple[Stamp | None, ...], float, News] | None = None
+
+    def news(self) -> News:
+        """Return the news as of now; the same object as before if nothing was written."""
+        stamps, now = self._stamps(), time.monotonic()
+        if self._seen and self._seen[0] == stamps and now < self._seen[1] + LOOK_S:
+            return self._seen[2]
+        news = news_of(self.book, self.run_id)
+        self._seen = stamps, now, news
+        return news
+
+    def _stamps(self) -> tuple[Stamp | None, ...]:
+        paths = [self.book.runs_dir]
+        if self.run_id:
+            folder = self.book.runs_dir / self.run_id
+            paths += [folder / "run.json", folder / "history.jsonl"]
+        return tuple(stamp_of(path) for path in paths)
 
 
 def _state(status: RunStatus) -> str:

@@ -9,10 +9,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from moola import run_news
 from moola.config import FinetuneConfig
 from moola.endings import Ending, write_ending
 from moola.run_book import RunBook
-from moola.run_news import news_of
+from moola.run_news import Glance, news_of
 from moola.runs import RunFolder, create_run
 from tests.epoch_rows import epochs
 
@@ -76,3 +77,39 @@ def test_a_list_of_runs_has_news_of_every_epoch(tmp_path: Path, run: RunFolder) 
     assert news_of(book).rows != first.rows
     run.write_status(state="finished")
     assert not news_of(book).is_live
+
+
+def test_the_judgement_is_news_when_an_alert_comes_and_not_with_every_epoch(
+    tmp_path: Path, run: RunFolder
+) -> None:
+    book = RunBook(tmp_path)
+    first = news_of(book, run.id)
+    rows = epochs(7)
+    run.append_history(rows[1])
+    assert news_of(book, run.id).judged == first.judged
+    starved = {"ptr": 0.01, "binary": 0.05, "countdown": 0.93, "type": 0.01}
+    for row in rows[2:]:
+        run.append_history(row | {"loss_share": starved})
+    assert news_of(book, run.id).judged != first.judged
+
+
+def test_a_glance_reads_again_only_what_was_written(
+    tmp_path: Path, run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_news, "LOOK_S", float("inf"))
+    glance = Glance(RunBook(tmp_path), run.id)
+    first = glance.news()
+    assert glance.news() is first
+    run.append_history(epochs(2)[1])
+    second = glance.news()
+    assert second.rows != first.rows
+    run.write_status(state="finished")
+    assert glance.news().states == f"{run.id}=finished"
+
+
+def test_a_glance_sees_an_end_that_nobody_wrote_down(
+    tmp_path: Path, run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_news, "LOOK_S", 0.0)
+    run.write_status(pid=max(psutil.pids()) + 100_000)
+    assert "crashed" in Glance(RunBook(tmp_path), run.id).news().states

@@ -1,5 +1,8 @@
-// Waits for news of the runs and has the page redrawn: data = {run, states, rows, pulse, redraw_ms}.
+// Waits for news of the runs and has the page redrawn:
+// data = {run, states, rows, judged, pulse, redraw_ms}. What draws new rows by itself hears of them
+// by the event "moola-news".
 const RETRY_MS = 1000, LOST_MS = 6000, OLD_S = 10;
+const SEEN = ["states", "rows", "judged"];
 
 class Live {
   constructor(host) {
@@ -13,16 +16,20 @@ class Live {
   }
 
   update(data, trigger) {
-    const isOther = !this.data || ["run", "states", "rows"].some((k) => this.data[k] !== data[k]);
+    const isOther = !this.data || ["run", ...SEEN].some((k) => this.data[k] !== data[k]);
     this.data = data;
     this.trigger = trigger;
     this.asked = 0;
     if (isOther) {
-      this.seen = { states: data.states, rows: data.rows };
+      this.see(data);
       this.drawnAt = performance.now();
     }
     this.feel(data.pulse);
     if (isOther || !this.stop) this.wait();
+  }
+
+  see(news) {
+    this.seen = Object.fromEntries(SEEN.map((name) => [name, news[name]]));
   }
 
   // One request at a time; a new one ends the old.
@@ -46,19 +53,20 @@ class Live {
 
   take(news) {
     this.feel(news.pulse);
-    const states = news.states !== this.data.states;
-    const rows = news.rows !== this.data.rows;
-    this.seen = { states: news.states, rows: news.rows };
+    this.see(news);
+    const { run } = this.data;
+    document.dispatchEvent(new CustomEvent("moola-news", { detail: { run, ...this.seen } }));
+    const isUrgent = news.states !== this.data.states || news.judged !== this.data.judged;
     clearTimeout(this.timer);
-    if (!states && !rows) return;
-    const due = states ? 0 : Math.max(0, this.drawnAt + this.data.redraw_ms - performance.now());
+    if (!isUrgent && news.rows === this.data.rows) return;
+    const due = isUrgent ? 0 : Math.max(0, this.drawnAt + this.data.redraw_ms - performance.now());
     this.timer = setTimeout(() => this.redraw(), due);
   }
 
   redraw() {
     if (!this.host.isConnected) return;
     this.drawnAt = this.asked = performance.now();
-    this.trigger("news", `${this.seen.states} ${this.seen.rows}`);
+    this.trigger("news", Object.values(this.seen).join(" "));
   }
 
   feel(pulse) {

@@ -14,7 +14,7 @@ from streamlit.components.v2 import component
 from moola.run_news import News
 
 REDRAW_MS = 2000
-"""Least time between two drawings of new epochs: a changed figure blinks. States never wait."""
+"""Least time between two drawings for new rows. States and judgement never wait."""
 
 _HERE = Path(__file__).parent
 _mount = component(
@@ -33,6 +33,7 @@ def mount(news: News, *, run_id: str | None, key: str, redraw_ms: int = REDRAW_M
             "run": run_id,
             "states": news.states,
             "rows": news.rows,
+            "judged": news.judged,
             "pulse": news.pulse and asdict(news.pulse),
             "redraw_ms": redraw_ms,
         },

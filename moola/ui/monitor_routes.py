@@ -1,66 +1,115 @@
-"""``/monitor/wait``: answers when something is new of the runs, so that no page has to ask again.
+"""``/monitor/*``: what a page that follows a run gets without being drawn anew.
 
 A page that follows a run would have to draw itself several times a second to be quick. Instead the
-browser leaves a request here; the server looks at the time stamps of a few files, and answers when
-one has changed, or after some seconds. Only then is the page drawn anew.
+browser leaves a request at ``/monitor/wait``; the server looks at the time stamps of a few files,
+for all tabs at once, and answers when one has changed, or after some seconds. What a new epoch
+changes in the figures the browser then gets from ``/monitor/figures`` and draws by itself, with
+the plotly from ``/monitor/plotly.js``.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 
+import plotly
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from moola import launching
+from moola.exceptions import MoolaError
 from moola.run_book import RunBook
-from moola.run_news import News, news_of, statuses
-from moola.ui import cache
+from moola.run_news import Glance, News, statuses
+from moola.ui import cache, live_figures
 from moola.ui.desk_routes import Forbidden, check_origin
+from moola.ui.watching import Watch
 from moola.workspace import Workspace
 
-LIVE_POLL_S, IDLE_POLL_S = 0.15, 1.0
 HOLD_S = 5.0
 """An answer comes after this at the latest: a server that is asked to end waits for it."""
+LOOK_AFTER_S = 5.0
+PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+PLOTLY_URL = f"/monitor/plotly.js?v={plotly.__version__}"
+NO_STORE = {"Cache-Control": "no-store"}
+FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+Answer = Callable[[Request], Awaitable[Response]]
 
 
 def routes(workspace: Workspace) -> list[Route]:
     """Return the routes of the monitor of one workspace."""
+    watches: dict[str | None, Watch] = {}
 
     async def wait(request: Request) -> Response:
+        asked = request.query_params
+        run_id = asked.get("run") or None
+        seen = tuple(asked.get(name) for name in ("states", "rows", "judged"))
+        for other in [known for known, watch in watches.items() if watch.is_idle]:
+            if other != run_id:
+                del watches[other]
+        if run_id not in watches:
+            watches[run_id] = Watch(_Look(workspace, run_id))
+        news = await watches[run_id].until(
+            lambda news: (news.states, news.rows, news.judged) != seen, hold_s=HOLD_S
+        )
+        return JSONResponse(news.to_dict(), headers=NO_STORE)
+
+    async def figures(request: Request) -> Response:
+        asked = request.query_params
+        return await run_in_threadpool(
+            _figures, workspace, asked.get("run", ""), asked.get("span", live_figures.WHOLE)
+        )
+
+    async def library(request: Request) -> Response:
+        return FileResponse(PLOTLY, media_type="text/javascript", headers=FOREVER)
+
+    return [
+        Route(f"/monitor/{name}", _guarded(answer), methods=["GET"])
+        for name, answer in (("wait", wait), ("figures", figures), ("plotly.js", library))
+    ]
+
+
+def _guarded(answer: Answer) -> Answer:
+    async def guarded(request: Request) -> Response:
         try:
             check_origin(request)
         except Forbidden as error:
             return JSONResponse({"error": str(error)}, error.status)
-        asked = request.query_params
-        run_id, states, rows = asked.get("run") or None, asked.get("states"), asked.get("rows")
+        return await answer(request)
 
-        def look() -> News:
-            return news_of(cache.run_book(workspace.runs_dir), run_id)
-
-        await run_in_threadpool(_look_after, cache.run_book(workspace.runs_dir))
-        news = await _until_new(look, lambda news: (news.states, news.rows) != (states, rows))
-        return JSONResponse(news.to_dict(), headers={"Cache-Control": "no-store"})
-
-    return [Route("/monitor/wait", wait, methods=["GET"])]
+    return guarded
 
 
-def _look_after(book: RunBook) -> None:
-    """Have a cluster asked about its live runs: one may have ended without a word."""
-    for run, status in statuses(book):
-        if status.is_live:
-            launching.look_after(run)
+def _figures(workspace: Workspace, run_id: str, span: str) -> Response:
+    book = cache.run_book(workspace.runs_dir)
+    run = next((run for run in book.runs() if run.id == run_id), None)
+    if run is None:
+        return JSONResponse({"error": "There is no such run."}, 404)
+    try:
+        made = live_figures.answer(book, run, span)
+    except MoolaError as error:
+        return JSONResponse({"error": str(error)}, 422)
+    return Response(made, media_type="application/json", headers=NO_STORE)
 
 
-async def _until_new(look: Callable[[], News], is_new: Callable[[News], bool]) -> News:
-    """Look again and again until something is new, or it has taken long enough."""
-    until = time.monotonic() + HOLD_S
-    while True:
-        news = await run_in_threadpool(look)
-        if is_new(news) or time.monotonic() >= until:
-            return news
-        await asyncio.sleep(LIVE_POLL_S if news.is_live else IDLE_POLL_S)
+class _Look:
+    """Looks for news, and now and then has a cluster asked about its live runs.
+
+    One of them may have ended without a word.
+    """
+
+    def __init__(self, workspace: Workspace, run_id: str | None) -> None:
+        self._book: RunBook = cache.run_book(workspace.runs_dir)
+        self._glance = Glance(self._book, run_id)
+        self._asked_at = 0.0
+
+    def __call__(self) -> News:
+        now = time.monotonic()
+        if now >= self._asked_at + LOOK_AFTER_S:
+            self._asked_at = now
+            for run, status in statuses(self._book):
+                if status.is_live:
+                    launching.look_after(run)
+        return self._glance.news()

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from moola import figures
 from moola.advice import Advice, Badge
 from moola.judgement import Code
 from moola.run_book import Judgement
 from moola.runs import RunFolder
 from moola.schema import TASK_NAMES
-from moola.ui import components, run_parts, run_restart
+from moola.ui import components, run_restart
 from moola.ui.picker import Tone
 
 ALERT_WORDS: dict[Code, str] = {
@@ -41,7 +40,7 @@ BADGE_TONES: dict[Badge, Tone] = {
 def draw(run: RunFolder, judged: Judgement) -> None:
     """Say of every task how it fares, then who is silent and why; the rest waits folded up."""
     silent = [item for item in judged.advice if item.alert.level == "error"]
-    st.markdown(_badges(judged) + _band(run, is_silent=bool(silent)))
+    st.markdown(_badges(judged) + ("" if silent else " &nbsp; :small[No task is silent.]"))
     if judged.data_alert:
         st.warning(judged.data_alert, icon=":material/grid_off:")
     if silent:
@@ -68,24 +67,6 @@ def _badges(judged: Judgement) -> str:
         for task, word in judged.badges.items()
     )
     return " &nbsp; ".join(words)
-
-
-def _band(run: RunFolder, *, is_silent: bool) -> str:
-    """Return in small print what the pointers take of the loss at the newest epoch."""
-    last = run_parts.book().history(run).last
-    share = (last or {}).get("loss_share") or {}
-    if last is None or "ptr" not in share:
-        return ""
-    low, high = figures.POINTER_BAND
-    inside = low <= share["ptr"] <= high
-    band = components.badge(
-        "in the band" if inside else "outside the band", "good" if inside else "warn"
-    )
-    shares = ", ".join(f"{TASK_NAMES[task]} {value:.0%}" for task, value in share.items())
-    return (
-        f" &nbsp; :small[{'' if is_silent else 'No task is silent. '}Pointers take "
-        f"{share['ptr']:.0%} of the loss {band} at epoch {last['epoch']} ({shares}).]"
-    )
 
 
 def _silence(of_task: Sequence[Advice]) -> str:

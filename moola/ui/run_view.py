@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from moola.run_book import Judgement
-from moola.run_news import News, epochs_of, news_of
+from moola.run_news import News, news_of
 from moola.runs import RunFolder, RunStatus
 from moola.ui import (
     components,
@@ -19,14 +19,16 @@ from moola.ui import (
     state,
 )
 
-NO_JUDGEMENT = Judgement({}, [], None)
+REDRAW_MS = 60_000
+"""Charts and tiles draw new epochs by themselves; the rest, such as the log, may be this old."""
 
 
 def monitor(run: RunFolder) -> None:
     """Draw the run, and keep what follows it up to date.
 
     The controls and the list of runs are drawn once per state. Below them is a fragment that runs
-    again when the run has a new epoch: `live` waits for that in the browser.
+    again when the judgement changes: `live` waits for that in the browser. New epochs in between
+    are drawn there by `run_charts`.
     """
     before = news_of(run_parts.book(), run.id)
     status = run_parts.book().status(run)
@@ -49,13 +51,13 @@ def monitor(run: RunFolder) -> None:
 def _draw(run: RunFolder, now: News) -> None:
     book = run_parts.book()
     status = book.status(run)
-    live.mount(now, run_id=run.id, key=f"shares_live_{run.id}")
+    live.mount(now, run_id=run.id, key=f"shares_live_{run.id}", redraw_ms=REDRAW_MS)
     if status.state == "damaged":
         return
     history, judged = book.history(run), _judge(run)
     if history.n_rows:
         run_verdicts.draw(run, judged)
-    run_charts.draw(run, history, judged, epochs=epochs_of(book, run, status))
+    run_charts.draw(run, history)
     run_closer.draw(run)
     with st.expander("Log", expanded=status.state in ("failed", "crashed")):
         st.code(run.log_tail(20) or "The process has printed nothing yet.", language=None)

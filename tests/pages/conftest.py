@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
 from moola import launching
@@ -21,7 +23,7 @@ from moola.runs import EXAMPLES_FILE, RunFolder, create_run
 from moola.sample import write_sample
 from moola.schema import SPAN_TYPES, TASKS, WINDOW_LENGTH
 from moola.store import LabelStore
-from moola.ui import cache
+from moola.ui import cache, monitor_routes
 from moola.workspace import Workspace
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -83,6 +85,15 @@ def component_data(app: AppTest, name: str, label: str | None = None) -> dict[st
         if name in data and label in (None, data.get("label")):
             return data
     raise AssertionError(f"no component with {name}")
+
+
+def drawn(app: AppTest, workspace: Workspace) -> dict[str, Any]:
+    """Return what the browser asks for to draw the charts and tiles of a run's page."""
+    asked = {name: component_data(app, "cameras")[name] for name in ("run", "span")}
+    monitor = Starlette(routes=monitor_routes.routes(workspace))
+    answer = TestClient(monitor, base_url="http://127.0.0.1").get("/monitor/figures", params=asked)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
 
 
 def shown_text(app: AppTest) -> str:
