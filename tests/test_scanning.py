@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import os
@@ -10,7 +11,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,9 @@ import pytest
 from moola import scanning, scans
 from moola.bars import BarStore
 from moola.cli import main
+from moola.cli import scanning as verb
 from moola.exceptions import SchemaError
+from moola.launching.ray_jobs import Job
 from moola.predict import fit_stage
 from moola.runs import RunFolder
 from moola.scans import ScanFolder, ScanPlan
@@ -29,10 +31,7 @@ from moola.train import finetune
 from moola.type_stage import STAGE_COLUMNS
 from moola.workspace import Workspace
 from tests.processes import wait_for
-from tests.ray_cluster import ray_address
-from tests.toy import toy_run
-
-__all__ = ["ray_address"]  # a fixture
+from tests.toy import toy_run, walk_file
 
 N_BARS = 1500
 
@@ -41,22 +40,7 @@ N_BARS = 1500
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A workspace with one series of a random walk with surges, and one trained run."""
     workspace = Workspace(tmp_path_factory.mktemp("scan"))
-    rng = np.random.default_rng(1)
-    close = 100 + np.cumsum(rng.normal(0, 0.05, N_BARS))
-    open_ = np.r_[100, close[:-1]]
-    times = pd.date_range("2024-01-02", periods=N_BARS, freq="min", tz="UTC")
-    frame = pd.DataFrame(
-        {
-            "timestamp": times,
-            "open": open_,
-            "high": np.maximum(open_, close) + 0.02,
-            "low": np.minimum(open_, close) - 0.02,
-            "close": close,
-            "volume": 1.0,
-        }
-    )
-    frame.to_parquet(workspace.root / "walk.parquet")
-    file = str(workspace.root / "walk.parquet")
+    file = str(walk_file(workspace.root / "walk.parquet", N_BARS))
     assert main(["import", file, "--name", "WALK", "--workspace", str(workspace.root)]) == 0
     run = toy_run(workspace.runs_dir, epochs=2)
     finetune(run)
@@ -191,16 +175,32 @@ def test_ctrl_c_stops_a_scan_and_the_same_command_ends_it(
     assert folder.n_done() == 4
 
 
-@pytest.mark.slow
-def test_a_cluster_scans_and_the_result_lies_at_home(
-    workspace: Workspace,
-    run: RunFolder,
-    ray_address: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+def test_a_stop_takes_back_the_jobs_of_a_cluster_and_done_series_ask_for_none(
+    workspace: Workspace, folder: ScanFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MOOLA_RAY_ADDRESS", ray_address)
-    root = str(workspace.root)
-    words = ["scan", "WALK", "--run", run.id, "--precision", "bf16", "--workspace", root]
-    assert main([*words, "--device", "cpu", "--json"]) == 0
-    assert Path(json.loads(capsys.readouterr().out)["scans"][0]["file"]).exists()
+    handed_in: list[str] = []
+    taken_back: list[str] = []
+
+    class Cluster:
+        def __init__(self, _address: str) -> None: ...
+
+        def submit(self, command: list[str], *, job_id: str, env: dict[str, str]) -> None:
+            assert str(folder.path) in command
+            handed_in.append(job_id)
+
+        def look(self, _job_id: str) -> Job:
+            os.kill(os.getpid(), signal.SIGINT)
+            return Job("running")
+
+        def stop(self, job_id: str) -> None:
+            taken_back.append(job_id)
+
+    monkeypatch.setattr(verb, "RayJobs", Cluster)
+    args = argparse.Namespace(device="cpu", batch_size=64)
+    assert verb._carry_on_ray([folder], args, workspace) == "stopped"
+    assert len(handed_in) == 1
+    assert taken_back == handed_in
+
+    scanning.scan(folder, BarStore(workspace.bars_dir), device="cpu")
+    assert verb._carry_on_ray([folder], args, workspace) == "finished"
+    assert len(handed_in) == 1

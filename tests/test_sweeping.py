@@ -27,11 +27,10 @@ from moola.sweep_config import SweepConfig
 from moola.trainer import Trainer
 from moola.workspace import Workspace
 from tests.processes import wait_for, wait_for_state, workspace
+from tests.toy import TOY_BASE as BASE
 from tests.toy import toy_examples, toy_sweep
 
 __all__ = ["workspace"]  # a fixture
-
-BASE = {"device": "cpu", "batch_size": 8}
 
 
 def test_no_fold_of_a_sweep_trains_on_what_it_is_judged_by() -> None:

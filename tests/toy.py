@@ -5,12 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from moola.config import FinetuneConfig
 from moola.examples import NO_SPAN, Examples
 from moola.runs import RunFolder, create_run
 from moola.schema import WINDOW_LENGTH
 from moola.sweep_config import SweepConfig
+
+TOY_BASE = {"device": "cpu", "batch_size": 8}
+"""Options that the trials of a toy sweep share."""
 
 
 def toy_examples(n: int = 12, *, seed: int = 0, n_without_span: int = 0) -> Examples:
@@ -58,9 +62,26 @@ def toy_run(folder: Path, examples: Examples | None = None, **options: object) -
 
 def toy_sweep(folder: Path, **options: object) -> RunFolder:
     """Return a sweep over toy windows that is ready to be carried out."""
-    base = {"device": "cpu", "batch_size": 8}
-    values = {"base": base, "trials": 2, "folds": 2, "epoch_range": (1, 2), "prune": False}
+    values = {"base": TOY_BASE, "trials": 2, "folds": 2, "epoch_range": (1, 2), "prune": False}
     config = SweepConfig(**{**values, **options})  # pyright: ignore[reportArgumentType]
     run = create_run(folder, config, kind="sweep")
     toy_examples(24).save(run.path / "dataset.npz")
     return run
+
+
+def walk_file(path: Path, n_bars: int, *, seed: int = 1) -> Path:
+    """Write the bars of a random walk that `moola import` reads, and return `path`."""
+    rng = np.random.default_rng(seed)
+    close = 100 + np.cumsum(rng.normal(0, 0.05, n_bars))
+    open_ = np.r_[100, close[:-1]]
+    pd.DataFrame(
+        {
+            "timestamp": pd.date_range("2024-01-02", periods=n_bars, freq="min", tz="UTC"),
+            "open": open_,
+            "high": np.maximum(open_, close) + 0.02,
+            "low": np.minimum(open_, close) - 0.02,
+            "close": close,
+            "volume": 1.0,
+        }
+    ).to_parquet(path)
+    return path

@@ -125,6 +125,8 @@ def _carry_on_ray(folders: list[ScanFolder], args: argparse.Namespace, workspace
     jobs = RayJobs(workspace.ray_address or "")
     waiting: dict[str, ScanFolder] = {}
     for folder in folders:
+        if _is_done(folder):
+            continue
         job_id = f"moola-scan-{folder.path.name}-{time.time_ns():x}"
         words = ["scan", "--plan", str(folder.path.resolve()), "--device", args.device]
         words += ["--batch-size", str(args.batch_size)]
@@ -152,6 +154,11 @@ def _carry_on_ray(folders: list[ScanFolder], args: argparse.Namespace, workspace
                 return "stopped"
             time.sleep(ASK_EVERY_S)
     return "finished"
+
+
+def _is_done(folder: ScanFolder) -> bool:
+    plan = folder.plan()
+    return plan is not None and folder.n_done() >= plan.n_parts
 
 
 def _take_back(jobs: RayJobs, waiting: dict[str, ScanFolder]) -> None:
