@@ -3,8 +3,9 @@
 A *shift* by k bars begins the window k bars later, so that a span from bar s starts at ``s - k``.
 Its own span stays inside, and the window stays in its series and away from every bar that is held
 out: no closer than the features look back, or than it was. Bars that come into view have the labels
-that other training windows give them; where no window shows a bar, nothing is known of it, and no
-loss counts it. Another span that the new border cuts counts as little.
+that other training windows give them; where no window shows a bar, nobody has said if it lies
+inside a span, and only the countdown counts it (`brought_in`): how far it is from the window's own
+start is known of every bar. Another span that the new border cuts counts as little.
 
 A *mirror* reflects the prices, ``p -> c - p``. What an expansion is does not depend on its
 direction, so the labels stay (`mirror_features`).
@@ -127,6 +128,16 @@ class Augment:
             ignore=~known | is_cut,
             context=None,
         )
+
+
+def brought_in(shift_bars: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return (N, 105) which bars of windows shifted so far were not in view before.
+
+    >>> np.flatnonzero(brought_in(np.array([-2]))).tolist()
+    [0, 1]
+    """
+    before = np.arange(WINDOW_LENGTH) + np.asarray(shift_bars)[:, None]
+    return (before < 0) | (before >= WINDOW_LENGTH)
 
 
 def mirror_prices(ohlc: NDArray[np.float64]) -> NDArray[np.float64]:

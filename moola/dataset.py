@@ -11,8 +11,10 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from moola.augment import Augment, Moves, brought_in
 from moola.examples import Examples
 from moola.labels import encode_pointers
 from moola.schema import WINDOW_LENGTH
@@ -32,12 +34,26 @@ class Batch:
     countdown_bars: Tensor  # (B, T) start - bar: positive before the start
     type_id: Tensor  # (B,)
     has_span: Tensor  # (B,) 1 with a span
-    counts: Tensor  # (B, T) 0 for bars that no loss may count
+    counts: Tensor  # (B, T) 0 for bars of which nobody has said if they lie inside
+    timed: Tensor  # (B, T) 0 for bars whose countdown does not count
     hidden: Tensor | None = None  # (B, T, 192) what a frozen encoder says of them, where kept
 
     @classmethod
-    def from_examples(cls, examples: Examples, device: torch.device) -> Self:
-        """Return all of `examples` as one batch on `device`."""
+    def from_examples(
+        cls,
+        examples: Examples,
+        device: torch.device,
+        *,
+        brought_in: NDArray[np.bool_] | None = None,
+    ) -> Self:
+        """Return all of `examples` as one batch on `device`.
+
+        Parameters
+        ----------
+        brought_in
+            (B, T) bars that a shift has brought into view: their countdown counts although they are
+            ignored, since it follows from the row's own span.
+        """
         has_span = examples.has_span
         start = np.where(has_span, examples.start, 0)
         end = np.where(has_span, examples.end, 0)
@@ -49,6 +65,7 @@ class Batch:
             "countdown_bars": start[:, None] - np.arange(WINDOW_LENGTH),
             "has_span": has_span,
             "counts": ~examples.ignore,
+            "timed": ~examples.ignore | (False if brought_in is None else brought_in),
         }
         tensors = {
             name: torch.from_numpy(np.ascontiguousarray(value, dtype=np.float32)).to(device)
@@ -56,6 +73,13 @@ class Batch:
         }
         type_id = torch.from_numpy(np.where(has_span, examples.type_id, 0)).to(device)
         return cls(type_id=type_id, **tensors)
+
+    @classmethod
+    def moved(cls, augment: Augment, rows: Tensor, moves: Moves) -> Self:
+        """Return the training windows at `rows` after their moves, on the device of `rows`."""
+        places = rows.cpu().numpy()
+        view = brought_in(moves.shift_bars[places])
+        return cls.from_examples(augment.batch(places, moves), rows.device, brought_in=view)
 
     def __len__(self) -> int:
         return len(self.features)

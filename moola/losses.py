@@ -15,8 +15,9 @@ cross entropy less the entropy of the target itself, which no prediction can und
 is the same, and a perfect head loses 0. Without it a bar head learns nothing, since the Huber loss
 of two expectations hardly tells where the mass lies.
 
-Rows without a span are masked in all but the binary task, ignored bars in both per-bar tasks. A
-task that has nothing to count in a batch has loss 0, never NaN.
+Rows without a span are masked in all but the binary task, ignored bars in both per-bar tasks; the
+countdown counts those that a shift has brought into view. A task that has nothing to count in a
+batch has loss 0, never NaN.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ def counted_entries(batch: Batch) -> dict[Task, Tensor]:
     return {
         "ptr": batch.has_span,
         "binary": batch.counts,
-        "countdown": batch.counts * batch.has_span[:, None],
+        "countdown": batch.timed * batch.has_span[:, None],
         "type": batch.has_span,
     }
 

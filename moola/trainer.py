@@ -137,7 +137,7 @@ class Trainer:
         """Return the training windows at `rows` as this epoch shows them."""
         if self.config.augment == "none":
             return self.train_batch.take(rows)
-        return Batch.from_examples(self.augment.batch(rows.cpu().numpy(), moves), self.device)
+        return Batch.moved(self.augment, rows, moves)
 
     def batches(self, epoch: int) -> list[Tensor]:
         """Return the rows of each step; the order follows from seed and epoch alone.

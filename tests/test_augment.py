@@ -11,11 +11,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from moola.augment import Augment, Moves, mirror_features, mirror_prices, shift_range
+from moola.augment import Augment, Moves, brought_in, mirror_features, mirror_prices, shift_range
 from moola.context import cut_context
 from moola.dataset import Batch
 from moola.examples import NO_SPAN, Examples, Times
 from moola.features import FEATURE_NAMES, LOOKBACK_BARS, compute_features
+from moola.losses import counted_entries
 from moola.splits import check_no_leak, shared_bar_groups
 from moola.train import finetune
 from moola.trainer import Trainer
@@ -97,6 +98,27 @@ def test_a_shift_moves_all_targets_of_the_losses() -> None:
 def test_bars_that_no_training_window_shows_are_not_counted() -> None:
     moved = shifted(labelled({"A": WALK}, [("A", 500, (40, 52), False)]), 10)
     assert np.flatnonzero(moved.ignore[0]).tolist() == list(range(95, 105))
+
+
+@pytest.mark.parametrize(("shift", "new"), [(10, range(95, 105)), (-3, range(3)), (0, range(0))])
+def test_the_countdown_alone_counts_bars_that_a_shift_brings_into_view(
+    shift: int, new: range
+) -> None:
+    moved = shifted(labelled({"A": WALK}, [("A", 500, (40, 52), False)]), shift)
+    view = brought_in(np.array([shift]))
+    assert np.flatnonzero(view[0]).tolist() == list(new)
+    batch = Batch.from_examples(moved, CPU, brought_in=view)
+    counted = counted_entries(batch)
+    assert np.flatnonzero(counted["binary"][0] == 0).tolist() == list(new)
+    assert bool(counted["countdown"].all())
+    assert batch.countdown_bars[0].tolist() == [40 - shift - bar for bar in range(105)]
+
+
+def test_bars_that_a_window_ignores_itself_count_for_no_countdown() -> None:
+    examples = labelled({"A": WALK}, [("A", 500, (40, 52), False)], ignored={0: slice(80, 90)})
+    batch = Batch.from_examples(shifted(examples, 10), CPU, brought_in=brought_in(np.array([10])))
+    timed = counted_entries(batch)["countdown"][0]
+    assert np.flatnonzero(timed == 0).tolist() == list(range(70, 80))
 
 
 def test_bars_that_come_into_view_have_the_labels_of_their_own_window() -> None:
