@@ -156,7 +156,8 @@ def span_scores(logits: ArrayLike | None, edge_logits: ArrayLike | None) -> Span
     edges = None
     if edge_logits is not None:
         edges = _checked(edge_logits, (2, WINDOW_LENGTH))
-        edges = edges - np.logaddexp.reduce(edges, axis=2, keepdims=True) + math.log(WINDOW_LENGTH)
+        edges = edges - edges.max(axis=2, keepdims=True)
+        edges -= np.log(np.exp(edges).mean(axis=2, keepdims=True))
     if logits is not None:
         inside = _checked(logits, (WINDOW_LENGTH,))
     elif edges is not None:

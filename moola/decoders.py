@@ -106,14 +106,14 @@ def _start_first(spans: DecodedSpans) -> DecodedSpans:
     )
 
 
-def mass_near(mass: NDArray[np.float64], *, bars: int = TOLERANCE_BARS) -> NDArray[np.float64]:
-    """Return (W, T) mass within so many bars of each bar.
+def mass_near(mass: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (W, T) mass within ±3 bars of each bar.
 
     >>> mass_near(np.eye(9)[[0]]).tolist()
     [[1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]]
     """
-    padded = np.pad(mass, ((0, 0), (bars, bars)))
-    near = np.lib.stride_tricks.sliding_window_view(padded, 2 * bars + 1, axis=1)
+    padded = np.pad(mass, ((0, 0), (TOLERANCE_BARS, TOLERANCE_BARS)))
+    near = np.lib.stride_tricks.sliding_window_view(padded, 2 * TOLERANCE_BARS + 1, axis=1)
     return near.sum(axis=2)
 
 

@@ -1,9 +1,10 @@
 """The posterior of `moola.decode`, compiled: what a scan of every window of a series needs of it.
 
 `decode_spans` holds three arrays of 105 x 105 for a window and takes longer over it than the model
-does. Here a window's posterior lives in one small buffer, and cells that weigh less than e^-40 of
-the best one are left at zero. Both give the same spans; `tests/test_quick_decode.py` holds them
-against each other.
+does. Here a window's posterior lives in one small buffer. A span's weight is a product of what its
+start, its end and its length say, so that 315 exponentials serve for all 5,565 spans; and of the
+starts only those are looked at whose mass could still beat the best one. Both give the same spans;
+`tests/test_quick_decode.py` holds them against each other.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ from moola.examples import NO_SPAN
 from moola.length_prior import LengthPrior, leading_cells, log_prior_cells
 from moola.schema import WINDOW_LENGTH
 
-NEGLIGIBLE = -40.0
+LARGEST_EXPONENT = 600.0
+"""e to the power of it is still a number with room to spare (the largest is e^709)."""
+LEAST_EVIDENCE = 1e-20
+"""Below it, what the products rounded down to zero could have counted."""
 
 
 class Spans(NamedTuple):
@@ -63,96 +67,153 @@ def _decode(
     follows: NDArray[np.float64],
 ) -> tuple[NDArray, NDArray, NDArray, NDArray]:
     n = len(inside)
-    start, end = np.empty(n, np.int64), np.empty(n, np.int64)
+    start, end = np.full(n, NO_SPAN, np.int64), np.full(n, NO_SPAN, np.int64)
     confidence, p_no_span = np.empty(n), np.empty(n)
-    mass, rows = np.empty((WINDOW_LENGTH, WINDOW_LENGTH)), np.empty((WINDOW_LENGTH, WINDOW_LENGTH))
+    mass = np.zeros((WINDOW_LENGTH, WINDOW_LENGTH))  # [start, end]: below the diagonal it stays 0
+    of_start, length_weight = np.empty(WINDOW_LENGTH), np.exp(by_length)
     for w in range(n):
-        none, evidence = _posterior(mass, inside[w], edges[w], by_length, log_none)
+        at_start, at_end = edges[w, 0] - inside[w, :-1], edges[w, 1] + inside[w, 1:]
+        none, evidence = _products(mass, of_start, at_start, at_end, length_weight, log_none)
+        if not evidence > LEAST_EVIDENCE:
+            none, evidence = _exponentials(mass, of_start, at_start, at_end, by_length, log_none)
         p_no_span[w] = none / evidence
+        if p_no_span[w] > 0.5:
+            confidence[w] = p_no_span[w]
+            continue
         unit = 1 / evidence
         if has_edges:
-            unit = (1 - p_no_span[w]) / _led_by_edges(mass, leading[w], follows)
-        best_s, best_e, near = _likeliest_hit(mass, rows)
-        is_empty = p_no_span[w] > 0.5
-        start[w] = NO_SPAN if is_empty else best_s
-        end[w] = NO_SPAN if is_empty else best_e
-        confidence[w] = p_no_span[w] if is_empty else min(near * unit, 1.0)
+            unit = (1 - p_no_span[w]) / _led_by_edges(mass, of_start, leading[w], follows)
+        start[w], end[w], near = _likeliest_hit(mass, of_start)
+        confidence[w] = min(near * unit, 1.0)
     return start, end, confidence, p_no_span
 
 
-@njit(cache=True)
-def _posterior(
+@njit(cache=True, fastmath={"reassoc", "contract"})  # sums in an order that suits the processor
+def _products(
     mass: NDArray[np.float64],
-    inside: NDArray[np.float64],
-    edges: NDArray[np.float64],
-    by_length: NDArray[np.float64],
+    of_start: NDArray[np.float64],
+    at_start: NDArray[np.float64],
+    at_end: NDArray[np.float64],
+    length_weight: NDArray[np.float64],
     log_none: float,
 ) -> tuple[float, float]:
-    """Fill `mass` [start, end], relative to its largest; return that of no span and the total."""
-    peak = log_none
-    for s in range(WINDOW_LENGTH):
-        base = edges[0, s] - inside[s]
-        for e in range(s, WINDOW_LENGTH):
-            value = inside[e + 1] + base + edges[1, e] + by_length[e - s]
-            mass[s, e] = value
-            peak = max(peak, value)
+    """Fill `mass` and its sums by start; return the mass of no span and of everything.
+
+    They are relative to the best span if all lengths were equally likely. Both are 0 where a
+    factor would be too large for a number.
+    """
+    best_start, peak = at_start[0], log_none
+    for e in range(WINDOW_LENGTH):
+        best_start = max(best_start, at_start[e])
+        peak = max(peak, best_start + at_end[e])
+    if best_start + at_end.max() - peak > LARGEST_EXPONENT:
+        return 0.0, 0.0
+    start_weight = np.exp(at_start - best_start)
+    end_weight = np.exp(at_end + (best_start - peak))
     total = none = math.exp(log_none - peak)
     for s in range(WINDOW_LENGTH):
-        mass[s, :s] = 0.0
-        for e in range(s, WINDOW_LENGTH):
-            value = mass[s, e] - peak
-            mass[s, e] = math.exp(value) if value > NEGLIGIBLE else 0.0
-            total += mass[s, e]
+        row, ends = mass[s, s:], end_weight[s:]
+        row_total = 0.0
+        for n in range(WINDOW_LENGTH - s):
+            value = start_weight[s] * ends[n] * length_weight[n]
+            row[n] = value
+            row_total += value
+        of_start[s] = row_total
+        total += row_total
     return none, total
 
 
 @njit(cache=True)
-def _led_by_edges(
-    mass: NDArray[np.float64], edges: NDArray[np.float64], follows: NDArray[np.float64]
-) -> float:
-    """Fill `mass` [start, end] by the edges, either leading the other; return its total."""
-    after, before = np.zeros(WINDOW_LENGTH), np.zeros(WINDOW_LENGTH)
+def _exponentials(
+    mass: NDArray[np.float64],
+    of_start: NDArray[np.float64],
+    at_start: NDArray[np.float64],
+    at_end: NDArray[np.float64],
+    by_length: NDArray[np.float64],
+    log_none: float,
+) -> tuple[float, float]:
+    """Do the same span by span, relative to the best one: slow, and of any size."""
+    peak = log_none
     for s in range(WINDOW_LENGTH):
         for e in range(s, WINDOW_LENGTH):
-            after[s] += edges[1, e] * follows[e - s]
-            before[e] += edges[0, s] * follows[e - s]
+            mass[s, e] = at_start[s] + at_end[e] + by_length[e - s]
+            peak = max(peak, mass[s, e])
+    total = none = math.exp(log_none - peak)
+    for s in range(WINDOW_LENGTH):
+        mass[s, s:] = np.exp(mass[s, s:] - peak)
+        of_start[s] = mass[s, s:].sum()
+        total += of_start[s]
+    return none, total
+
+
+@njit(cache=True, fastmath={"reassoc", "contract"})
+def _led_by_edges(
+    mass: NDArray[np.float64],
+    of_start: NDArray[np.float64],
+    edges: NDArray[np.float64],
+    follows: NDArray[np.float64],
+) -> float:
+    """Fill `mass` and its sums by the edges, either leading the other; return its total."""
+    start, end = edges[0], edges[1]
+    before = np.zeros(WINDOW_LENGTH)
+    for s in range(WINDOW_LENGTH):
+        later = before[s:]
+        for n in range(WINDOW_LENGTH - s):
+            later[n] += start[s] * follows[n]
+    for_end = 1 / before
     total = 0.0
     for s in range(WINDOW_LENGTH):
-        for e in range(s, WINDOW_LENGTH):
-            both = edges[0, s] * edges[1, e] * follows[e - s]
-            mass[s, e] = both / after[s] + both / before[e]
-            total += mass[s, e]
+        row, later, ends = mass[s, s:], for_end[s:], end[s:]
+        after = 0.0
+        for n in range(WINDOW_LENGTH - s):
+            after += ends[n] * follows[n]
+        for_start, row_total = 1 / after, 0.0
+        for n in range(WINDOW_LENGTH - s):
+            value = start[s] * ends[n] * follows[n] * (for_start + later[n])
+            row[n] = value
+            row_total += value
+        of_start[s] = row_total
+        total += row_total
     return total
 
 
 @njit(cache=True)
-def _likeliest_hit(mass: NDArray[np.float64], rows: NDArray[np.float64]) -> tuple[int, int, float]:
+def _likeliest_hit(
+    mass: NDArray[np.float64], of_start: NDArray[np.float64]
+) -> tuple[int, int, float]:
     """Return the span with most mass within the tolerance of both edges, and that mass.
 
-    `rows` is a buffer: sums along the end first, then along the start.
+    The first start looked at is the likeliest alone; most others cannot beat it and are passed by.
     """
-    last = WINDOW_LENGTH - 1
+    limit = np.empty(WINDOW_LENGTH)  # what a span with this start can reach
     for s in range(WINDOW_LENGTH):
-        running = 0.0
-        for e in range(min(TOLERANCE_BARS, last)):
-            running += mass[s, e]
-        for e in range(WINDOW_LENGTH):
-            if e + TOLERANCE_BARS <= last:
-                running += mass[s, e + TOLERANCE_BARS]
-            if e > TOLERANCE_BARS:
-                running -= mass[s, e - TOLERANCE_BARS - 1]
-            rows[s, e] = running
-    best_s, best_e, best, best_near = 0, 0, -1.0, 0.0
-    column = np.zeros(WINDOW_LENGTH)
-    for s in range(TOLERANCE_BARS):
-        column += rows[s]
+        limit[s] = (1 + TIE_WEIGHT) * of_start[_near(s)].sum()
+    first = int(limit.argmax())
+    best_s, (best_e, best, best_near) = first, _best_end(mass, first)
     for s in range(WINDOW_LENGTH):
-        if s + TOLERANCE_BARS <= last:
-            column += rows[s + TOLERANCE_BARS]
-        if s > TOLERANCE_BARS:
-            column -= rows[s - TOLERANCE_BARS - 1]
-        for e in range(s, WINDOW_LENGTH):
-            value = column[e] + TIE_WEIGHT * mass[s, e]
-            if value > best:
-                best_s, best_e, best, best_near = s, e, value, column[e]
+        if s == first or limit[s] < best:
+            continue
+        e, value, near = _best_end(mass, s)
+        if value > best or (value == best and s < best_s):
+            best_s, best_e, best, best_near = s, e, value, near
     return best_s, best_e, best_near
+
+
+@njit(cache=True)
+def _best_end(mass: NDArray[np.float64], s: int) -> tuple[int, float, float]:
+    """Return the best end for a start, what it is worth, and the mass near both edges."""
+    column = np.zeros(WINDOW_LENGTH)
+    for row in mass[_near(s)]:
+        column += row
+    best_e, best, best_near = s, -1.0, 0.0
+    for e in range(s, WINDOW_LENGTH):
+        near = column[_near(e)].sum()
+        value = near + TIE_WEIGHT * mass[s, e]
+        if value > best:
+            best_e, best, best_near = e, value, near
+    return best_e, best, best_near
+
+
+@njit(cache=True)
+def _near(bar: int) -> slice:
+    return slice(max(bar - TOLERANCE_BARS, 0), bar + TOLERANCE_BARS + 1)

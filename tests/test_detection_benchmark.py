@@ -122,7 +122,7 @@ def test_means_and_differences_by_hand() -> None:
 def test_a_goal_needs_its_lower_bound_too() -> None:
     def verdict(values: list[float]) -> str:
         rows = [
-            {"data": "s0.9", "model": "bar head", "decoder": "start head", "seed": seed,
+            {"data": "s0.9", "model": "bar head", "decoder": "start", "seed": seed,
              "start_at_3": value}
             for seed, value in enumerate(values)
         ]  # fmt: skip

@@ -42,3 +42,14 @@ def test_windows_that_surely_hold_no_span_need_no_edges() -> None:
     inside, edges = np.full((1, 105), -1e5, np.float32), np.zeros((1, 2, 105), np.float32)
     quick = quick_decode(inside, edges, PRIOR, Calibration())
     assert (quick.start[0], quick.confidence[0]) == (-1, 1.0)
+
+
+@pytest.mark.parametrize("certainty", [4.0, 12.0, 40.0])
+def test_evidence_too_large_for_products_is_decoded_all_the_same(certainty: float) -> None:
+    """The likeliest start, taken alone, lies after the likeliest end: e^(80 x 40) apart."""
+    logits = np.full((1, 105), -certainty, np.float32)
+    logits[0, 10:24] = certainty
+    plain = decode_spans(logits, PRIOR, Calibration(), decision="hit")
+    quick = quick_decode(logits, None, PRIOR, Calibration())
+    assert (quick.start[0], quick.end[0]) == (plain.start[0], plain.end[0]) == (10, 23)
+    np.testing.assert_allclose(quick.confidence, plain.confidence, atol=1e-9)

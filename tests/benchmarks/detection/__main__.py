@@ -14,7 +14,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from . import report
-from .cells import FINDER_SEEDS, Cell, chosen
+from .cells import Cell, chosen, seeds_of_worlds
 from .work import Trained, train
 from .worlds import REAL_BARS
 
@@ -63,11 +63,10 @@ def train_missing(runs: list[tuple[Cell, int]], kept: Path, max_runs: int) -> No
 def scored(runs: list[tuple[Cell, int]], kept: Path) -> pd.DataFrame:
     """Return one row a decoder and seed, rules and boosting first."""
     present = [(cell, seed) for cell, seed in runs if _path(kept, cell, seed).exists()]
-    worlds = {(cell.world, cell.n_test): None for cell, _ in present}
     rows = [
         row
-        for name, n_test in worlds
-        for seed in range(1 if n_test < 1000 else FINDER_SEEDS)
+        for (name, n_test), seeds in seeds_of_worlds(present).items()
+        for seed in sorted(seeds)
         for row in report.rows_of_finders(name, seed, n_test)
     ]
     for cell, seed in sorted(present, key=lambda run: run[1]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -56,7 +56,7 @@ CELLS: tuple[Cell, ...] = (
     # Both heads
     Cell(name="bar head", n_seeds=5),
     Cell(name="mean head", options=MEAN, n_seeds=3),
-    Cell(name="mean head, weights .1/.1/.5/.3", options=MEAN_WEIGHTS),
+    Cell(name="mean head, weights .1/.1/.5/.3", options=MEAN_WEIGHTS, n_seeds=3),
     Cell(name="mean head, as in the source", options=MEAN | AS_IN_THE_SOURCE),
     # The bar head without one ingredient
     Cell(name="bar head, no augmentation", options={"augment": "none"}, n_seeds=3),
@@ -65,9 +65,14 @@ CELLS: tuple[Cell, ...] = (
     Cell(name="bar head, countdown in raw bars", options={"countdown": "raw"}),
     Cell(name="bar head, raw weights", options={"balance": "raw"}),
     # Few labels and pretraining
-    Cell(name="bar head, 50 labels", n_labels=50),
-    Cell(name="bar head, 50 labels, planted pretraining", n_labels=50, pretrained="planted"),
-    Cell(name="bar head, planted pretraining", pretrained="planted"),
+    Cell(name="bar head, 50 labels", n_labels=50, n_seeds=3),
+    Cell(
+        name="bar head, 50 labels, planted pretraining",
+        n_labels=50,
+        pretrained="planted",
+        n_seeds=3,
+    ),
+    Cell(name="bar head, planted pretraining", pretrained="planted", n_seeds=3),
     Cell(
         name="bar head, planted pretraining, frozen",
         pretrained="planted",
@@ -80,14 +85,23 @@ CELLS: tuple[Cell, ...] = (
     # Other data
     Cell(name="bar head", world="rplant0.7", n_seeds=3),
     Cell(name="bar head", world="rplant1.1"),
-    Cell(name="bar head", world="rweak"),
-    Cell(name="bar head", world="s1.2"),
+    Cell(name="bar head", world="rweak", n_seeds=3),
+    Cell(name="bar head", world="s1.2", n_seeds=3),
     Cell(name="bar head", world="s0.7"),
     Cell(name="mean head", options=MEAN, world="rplant0.7"),
     Cell(name="mean head", options=MEAN, world="rweak"),
 )
-FINDER_SEEDS = 2
-"""Rules and boosting are fitted with the first seeds on every kind of data."""
+
+
+def seeds_of_worlds(runs: Iterable[tuple[Cell, int]]) -> dict[tuple[str, int], set[int]]:
+    """Return the seeds of each kind of data and number of test windows: what rules are fitted on.
+
+    Every seed of a model has its rules and boosting beside it, so that margins are paired.
+    """
+    found: dict[tuple[str, int], set[int]] = {}
+    for cell, seed in runs:
+        found.setdefault((cell.world, cell.n_test), set()).add(seed)
+    return found
 
 
 def chosen(*, quick: bool, with_real_bars: bool) -> Iterator[tuple[Cell, int]]:

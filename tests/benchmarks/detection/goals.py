@@ -12,8 +12,8 @@ from .cells import MAIN
 from .finding import RULES
 from .means import Mean, Which, difference, values_of
 
-BAR: Which = {"data": MAIN, "model": "bar head", "decoder": "start head"}
-TWO_STAGE = {"data": "s1.2", "model": "bar head", "decoder": "start head"}
+BAR: Which = {"data": MAIN, "model": "bar head", "decoder": "start"}
+TWO_STAGE = {"data": "s1.2", "model": "bar head", "decoder": "start"}
 
 
 @dataclass(frozen=True)

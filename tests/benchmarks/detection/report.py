@@ -14,7 +14,7 @@ from moola.labels import encode_pointers
 from moola.type_stage import TypeStage
 
 from .cells import MAIN, Cell
-from .decoders import HEAD_ALONE, decoded
+from .decoders import decoded
 from .finding import FINDERS
 from .goals import goal_rows
 from .means import Mean, difference
@@ -23,8 +23,6 @@ from .work import Trained
 from .worlds import world
 
 Scores = dict[str, float]
-STARTS = ("start", HEAD_ALONE)
-"""Decoders whose confidence is that of the start alone."""
 COLUMNS = {
     "start_at_3": "start ±3",
     "hit_at_3": "both ±3",
@@ -54,7 +52,7 @@ def rows_of_run(cell: Cell, seed: int, trained: Trained) -> Iterator[dict[str, o
         scores = own | span_scores(data.test, spans)
         types = staged_types(stage, data.test, spans, outputs.type_probabilities)
         scores |= type_scores(data.test, types, "stage")
-        if decoder in STARTS:
+        if decoder == "start":  # the one whose confidence is that of the start alone
             scores["start_ece"] = calibration_error(data.test, spans)
         yield _row(cell.world, cell.name, decoder, seed, scores | {"cpu_s": trained.cpu_s})
 
@@ -105,7 +103,7 @@ def _changes(table: pd.DataFrame) -> Iterator[tuple[str, ...]]:
         plain = "bar head, 50 labels" if model.startswith("bar head, 50 labels,") else head
         if model == plain:
             continue
-        decoder = HEAD_ALONE if head == "bar head" else "edge"
+        decoder = "start" if head == "bar head" else "edge"
         which = {"data": MAIN, "decoder": decoder}
         found = difference(here, which | {"model": model}, which | {"model": plain}, "start_at_3")
         seeds = len(here[(here["model"] == model) & (here["decoder"] == decoder)])
