@@ -18,7 +18,7 @@ from moola.agreement.scores import estimate
 from moola.bars import BarStore
 from moola.comparing import People
 from moola.metrics import TOLERANCE_BARS
-from moola.review_tables import share_of_sums
+from moola.resampling import share_of_sums
 from moola.store import LabelStore
 
 ANY_OVERLAP = 1e-6

@@ -28,7 +28,8 @@ from moola.criteria import (
 from moola.examples import Examples
 from moola.exceptions import RunError
 from moola.floors import fit_constants
-from moola.metrics import Predicted, Score, false_alarm_rate, recalls, score
+from moola.metrics import Predicted, false_alarm_rate, recalls, score
+from moola.resampling import Score
 from moola.runs import RunFolder, write_json
 from moola.schema import SPAN_TYPES, WINDOW_LENGTH
 from moola.share_lines import share_lines

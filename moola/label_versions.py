@@ -14,8 +14,9 @@ from typing import Protocol
 import numpy as np
 
 from moola.examples import NO_SPAN, Examples
-from moola.metrics import TOLERANCE_BARS, group_interval
-from moola.review_tables import MIN_GROUPS, Reading, share_of_sums
+from moola.metrics import TOLERANCE_BARS
+from moola.resampling import group_interval, share_of_sums
+from moola.review_tables import MIN_GROUPS, Reading
 from moola.schema import LABELLED_STATES, SPAN_TYPES, TRUE_NEGATIVE_REASONS
 from moola.store import WindowView
 

@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from moola.exceptions import RunError
-from moola.metrics import group_interval
+from moola.resampling import group_interval
 from moola.review_curves import Point, point
 from moola.runs import RunFolder
 

@@ -10,7 +10,7 @@ prediction comes nearest to, and a constant predictor is treated in the same way
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple, Self
 
@@ -21,12 +21,10 @@ from moola.config import COUNTDOWN_CLIP_BARS
 from moola.examples import NO_SPAN, Examples
 from moola.exceptions import SchemaError
 from moola.labels import encode_pointers
+from moola.resampling import Floats, Score, Statistic, quotient, share_of_sums
 from moola.schema import SPAN_TYPES, WINDOW_LENGTH
 
-Floats = NDArray[np.float64]
-Statistic = Callable[[Floats], Floats]
 TOLERANCE_BARS = 3
-N_DRAWS = 1000
 HISTORY_KEYS = (
     "hit_at_3",
     "start_at_3",
@@ -124,15 +122,15 @@ def confusion(true_type: ArrayLike, type_id: ArrayLike) -> Floats:
 
 def recalls(cells: Floats) -> Floats:
     """Return (..., 3) recall of each type; NaN where no window is labelled with it."""
-    return _ratio(np.diagonal(cells, axis1=-2, axis2=-1), cells.sum(-1))
+    return quotient(np.diagonal(cells, axis1=-2, axis2=-1), cells.sum(-1))
 
 
 def f1_macro(cells: Floats) -> Floats:
     """Return (...,) mean F1 over the types that occur among the labels."""
     labelled = cells.sum(-1)
     hits = np.diagonal(cells, axis1=-2, axis2=-1)
-    f1 = np.where(labelled > 0, _ratio(2 * hits, labelled + cells.sum(-2)), 0.0)
-    return _ratio(f1.sum(-1), (labelled > 0).sum(-1))
+    f1 = np.where(labelled > 0, quotient(2 * hits, labelled + cells.sum(-2)), 0.0)
+    return quotient(f1.sum(-1), (labelled > 0).sum(-1))
 
 
 def recall_min(cells: Floats) -> Floats:
@@ -145,52 +143,6 @@ def false_alarm_rate(examples: Examples, predicted: Predicted) -> float:
     """Return the share of windows without a label in which a span was found; NaN without any."""
     found = predicted.start[~examples.has_span] != NO_SPAN
     return float(found.mean()) if found.size else float("nan")
-
-
-@dataclass(frozen=True, eq=False)
-class Score:
-    """One metric: sums per window, their groups, and the function of the summed columns."""
-
-    parts: Floats  # (W, K)
-    group: NDArray[np.int64]  # (W,) windows that share bars have one group
-    statistic: Statistic  # (B, K) sums -> (B,) values
-
-    @property
-    def value(self) -> float:
-        """The metric over all windows; NaN when there are none."""
-        return float(self.statistic(self.parts.sum(axis=0, keepdims=True))[0])
-
-    def interval(self, *, n_draws: int = N_DRAWS, seed: int = 0) -> tuple[float, float]:
-        """Return the 95 % interval of `group_interval`."""
-        return group_interval(self.parts, self.group, self.statistic, n_draws=n_draws, seed=seed)
-
-
-def group_interval(
-    parts: Floats,
-    group: NDArray[np.int64],
-    statistic: Statistic,
-    *,
-    n_draws: int = N_DRAWS,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """Return the percentile bootstrap interval (95 %) of `statistic` over resampled groups.
-
-    Windows that share bars are drawn together: drawn one by one they would count as independent
-    and the interval would come out too narrow. Fewer than two groups have no interval (NaN).
-    """
-    names, index = np.unique(group, return_inverse=True)
-    if len(names) < 2:
-        return float("nan"), float("nan")
-    sums = np.zeros((len(names), parts.shape[1]))
-    np.add.at(sums, index, parts)
-    even = np.full(len(names), 1 / len(names))
-    times_drawn = np.random.default_rng(seed).multinomial(len(names), even, size=n_draws)
-    draws = statistic(times_drawn @ sums)
-    draws = draws[np.isfinite(draws)]
-    if not draws.size:
-        return float("nan"), float("nan")
-    low, high = np.percentile(draws, [2.5, 97.5])
-    return float(low), float(high)
 
 
 def score(examples: Examples, predicted: Predicted) -> dict[str, Score]:
@@ -291,18 +243,11 @@ def _nearest_rows(examples: Examples, distance: Floats) -> NDArray[np.int64]:
 
 
 def _mean(values: NDArray[Any], group: NDArray[np.int64]) -> Score:
-    return Score(np.stack([values, np.ones(len(values))], axis=1, dtype=float), group, _quotient)
+    return Score(
+        np.stack([values, np.ones(len(values))], axis=1, dtype=float), group, share_of_sums
+    )
 
 
 def _bar_mean(errors: Floats, counted: NDArray[np.bool_], group: NDArray[np.int64]) -> Score:
     parts = np.stack([(errors * counted).sum(axis=1), counted.sum(axis=1)], axis=1)
-    return Score(parts, group, _quotient)
-
-
-def _quotient(sums: Floats) -> Floats:
-    return _ratio(sums[:, 0], sums[:, 1])
-
-
-def _ratio(above: NDArray[Any], below: NDArray[Any]) -> Floats:
-    """Return the quotient, NaN where nothing was counted."""
-    return np.divide(above, below, out=np.full(np.shape(below), np.nan), where=below > 0)
+    return Score(parts, group, share_of_sums)

@@ -1,22 +1,29 @@
-"""Intervals of differences between two runs, and over several seeds, from sums per window.
+"""One bootstrap for every interval: groups of windows that share bars are drawn, and seeds.
 
-A `metrics.Score` is a function of sums over windows. Two runs that predict the same windows are
-drawn together, window by window: what makes a window hard for one mostly makes it hard for the
-other, and that part of the noise cancels. Several seeds are drawn first, then the windows of each.
+A `Score` is a function of sums over windows. Windows that share bars are drawn together: drawn one
+by one they would count as independent and the interval would come out too narrow. Two runs that
+predict the same windows are drawn together too: what makes a window hard for one mostly makes it
+hard for the other, and that part of the noise cancels. It does not cancel between seeds: they are
+asked about the same windows, so a draw takes the same groups for all of them, and seeds anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from moola.exceptions import SchemaError
-from moola.metrics import N_DRAWS, Floats, Score
 
+Floats = NDArray[np.float64]
+Groups = NDArray[np.int64]
+Statistic = Callable[[Floats], Floats]
+N_DRAWS = 1000
 LEAST_GROUPS = 10
-"""Groups of windows that an interval needs, as in `moola.evaluate`."""
+"""With fewer a bootstrap interval can shrink to one point: three hits of three prove nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +40,51 @@ class Interval:
         return self.low > 0 or self.high < 0
 
 
+@dataclass(frozen=True, eq=False)
+class Score:
+    """One metric: sums per window, their groups, and the function of the summed columns."""
+
+    parts: Floats  # (W, K)
+    group: Groups  # (W,) windows that share bars have one group
+    statistic: Statistic  # (B, K) sums -> (B,) values
+
+    @property
+    def value(self) -> float:
+        """The metric over all windows; NaN when there are none."""
+        return float(self.statistic(self.parts.sum(axis=0, keepdims=True))[0])
+
+    @property
+    def n_groups(self) -> int:
+        """Groups of windows that share no bar with another."""
+        return len(np.unique(self.group))
+
+    def interval(self, *, n_draws: int = N_DRAWS, seed: int = 0) -> tuple[float, float]:
+        """Return the 95 % interval of `group_interval`."""
+        return group_interval(self.parts, self.group, self.statistic, n_draws=n_draws, seed=seed)
+
+
+def group_interval(
+    parts: Floats,
+    group: Groups,
+    statistic: Statistic,
+    *,
+    n_draws: int = N_DRAWS,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Return the percentile bootstrap interval (95 %) of `statistic` over resampled groups.
+
+    Fewer than two groups have no interval (NaN).
+    """
+    names = np.unique(group)
+    if len(names) < 2:
+        return float("nan"), float("nan")
+    times = _times_drawn(len(names), np.random.default_rng(seed), n_draws)
+    return _percentiles(statistic(times @ _sums(parts, group, names)))
+
+
 def over_windows(score: Score) -> Interval:
     """Return a score with its interval over groups of windows; without one if they are too few."""
-    if _n_groups(score) < LEAST_GROUPS:
+    if score.n_groups < LEAST_GROUPS:
         return Interval(score.value, np.nan, np.nan)
     return Interval(score.value, *score.interval())
 
@@ -51,10 +100,9 @@ def paired(before: Score, after: Score) -> Score:
             f"{len(after.parts)}."
         )
     n = before.parts.shape[1]
-    groups = min(before.group, after.group, key=lambda group: len(np.unique(group)))
     return Score(
         np.hstack([before.parts, after.parts]),
-        groups,
+        min(before, after, key=lambda score: score.n_groups).group,
         lambda sums: after.statistic(sums[:, n:]) - before.statistic(sums[:, :n]),
     )
 
@@ -63,46 +111,61 @@ def unpaired(before: Score, after: Score, *, seed: int = 0) -> Interval:
     """Return ``after - before`` where each was scored on windows of its own."""
     rng = np.random.default_rng(seed)
     value = after.value - before.value
-    if min(_n_groups(before), _n_groups(after)) < LEAST_GROUPS:
+    if min(before.n_groups, after.n_groups) < LEAST_GROUPS:
         return Interval(value, np.nan, np.nan)
-    return _interval(value, draws(after, rng) - draws(before, rng))
+    drawn = []
+    for score in (after, before):
+        names = np.unique(score.group)
+        times = _times_drawn(len(names), rng, N_DRAWS)
+        drawn.append(score.statistic(times @ _sums(score.parts, score.group, names)))
+    return Interval(value, *_percentiles(drawn[0] - drawn[1]))
 
 
 def over_seeds(scores: Sequence[Score], *, seed: int = 0) -> Interval:
-    """Return the mean over seeds of a score, with an interval over seeds and windows.
+    """Return the mean over seeds of a score, with an interval over seeds and groups of windows.
 
-    A draw takes as many seeds as there are, with replacement, and of each the windows anew. With
-    one seed it is the interval over its windows alone.
+    A draw takes as many seeds as there are, with replacement, and asks all of them about the same
+    drawn groups: ten seeds do not make ten times the windows. With one seed it is the interval over
+    its windows alone. Groups of one number are the same windows in every score.
     """
     if not scores:
         return Interval(np.nan, np.nan, np.nan)
     value = float(np.mean([score.value for score in scores]))
-    if min(map(_n_groups, scores)) < LEAST_GROUPS:
+    if min(score.n_groups for score in scores) < LEAST_GROUPS:
         return Interval(value, np.nan, np.nan)
     rng = np.random.default_rng(seed)
-    places = range(len(scores))
-    drawn = np.stack([[draws(score, rng) for score in scores] for _ in places])
+    names = np.unique(np.concatenate([score.group for score in scores]))
+    times = _times_drawn(len(names), rng, N_DRAWS)
+    drawn = np.stack([s.statistic(times @ _sums(s.parts, s.group, names)) for s in scores])
     chosen = rng.integers(len(scores), size=(len(scores), N_DRAWS))
-    means = np.mean([drawn[place, chosen[place], np.arange(N_DRAWS)] for place in places], axis=0)
-    return _interval(value, means)
+    return Interval(value, *_percentiles(drawn[chosen, np.arange(N_DRAWS)].mean(axis=0)))
 
 
-def draws(score: Score, rng: np.random.Generator, n_draws: int = N_DRAWS) -> Floats:
-    """Return (n_draws,) values of a score over resampled groups of windows."""
-    names, index = np.unique(score.group, return_inverse=True)
-    sums = np.zeros((len(names), score.parts.shape[1]))
-    np.add.at(sums, index, score.parts)
-    even = np.full(len(names), 1 / len(names))
-    return score.statistic(rng.multinomial(len(names), even, size=n_draws) @ sums)
+def share_of_sums(sums: Floats) -> Floats:
+    """Return (B,) the first column over the second, NaN of nothing."""
+    return quotient(sums[:, 0], sums[:, 1])
 
 
-def _n_groups(score: Score) -> int:
-    return len(np.unique(score.group))
+def quotient(above: NDArray[Any], below: NDArray[Any]) -> Floats:
+    """Return the quotient, NaN where nothing was counted."""
+    return np.divide(above, below, out=np.full(np.shape(below), np.nan), where=below > 0)
 
 
-def _interval(value: float, drawn: Floats) -> Interval:
+def _sums(parts: Floats, group: Groups, names: Groups) -> Floats:
+    """Return (G, K) sums of the windows of each group."""
+    sums = np.zeros((len(names), parts.shape[1]))
+    np.add.at(sums, np.searchsorted(names, group), parts)
+    return sums
+
+
+def _times_drawn(n_groups: int, rng: np.random.Generator, n_draws: int) -> NDArray[np.int64]:
+    """Return (n_draws, n_groups) how often each group is drawn, with replacement."""
+    return rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=n_draws)
+
+
+def _percentiles(drawn: Floats) -> tuple[float, float]:
     drawn = drawn[np.isfinite(drawn)]
     if not drawn.size:
-        return Interval(value, np.nan, np.nan)
+        return float("nan"), float("nan")
     low, high = np.percentile(drawn, [2.5, 97.5])
-    return Interval(value, float(low), float(high))
+    return float(low), float(high)

@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from moola.diagnostics import Curves
 from moola.examples import NO_SPAN
-from moola.metrics import group_interval
-from moola.review_tables import MIN_GROUPS, Reading, share_of_sums
+from moola.resampling import group_interval, share_of_sums
+from moola.review_tables import MIN_GROUPS, Reading
 from moola.schema import WINDOW_LENGTH
 
 Floats = NDArray[np.float64]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +18,8 @@ from numpy.typing import NDArray
 from moola.decoders import start_from_countdown
 from moola.diagnostics import WindowError, window_errors
 from moola.examples import NO_SPAN, Examples
-from moola.metrics import group_interval, span_iou
+from moola.metrics import span_iou
+from moola.resampling import group_interval, share_of_sums
 from moola.schema import WINDOW_LENGTH
 
 SPREAD_BARS = 5
@@ -272,12 +272,6 @@ def _bucket(name: str, rows: Sequence[Reading]) -> Bucket:
         low, high = group_interval(parts, group, share_of_sums)
     offs = [_size(row.start_off) for row in rows if row.start_off is not None]
     return Bucket(name, len(rows), int(hits.sum()), low, high, float(np.median(offs or [NAN])))
-
-
-def share_of_sums(sums: NDArray[Any]) -> NDArray[np.float64]:
-    """Return (B,) the first column over the second, NaN of nothing."""
-    below = sums[:, 1]
-    return np.divide(sums[:, 0], below, out=np.full(len(sums), np.nan), where=below > 0)
 
 
 LENGTHS = ((1, 4), (5, 8), (9, 15), (16, WINDOW_LENGTH))

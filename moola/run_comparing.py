@@ -16,8 +16,8 @@ from moola.criteria import Goal
 from moola.evaluate import SCORED_GOALS, align_predictions
 from moola.examples import Examples
 from moola.exceptions import RunError
-from moola.metrics import Predicted, Score, score
-from moola.resampling import LEAST_GROUPS, Interval, over_windows, paired, unpaired
+from moola.metrics import Predicted, score
+from moola.resampling import LEAST_GROUPS, Interval, Score, over_windows, paired, unpaired
 from moola.runs import RunFolder
 
 DATA_OPTIONS = ("data", "release", "labels", "val_fraction", "split", "purge_bars", "embargo")

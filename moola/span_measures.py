@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from moola.examples import NO_SPAN, Examples
 from moola.labels import encode_pointers
-from moola.metrics import Predicted, Score, edge_hits
+from moola.metrics import Predicted, edge_hits
+from moola.resampling import Score
 
 Floats = NDArray[np.float64]
 TOLERANCES = range(6)

@@ -21,8 +21,7 @@ import pandas as pd
 from moola.advice import Badge
 from moola.criteria import CENTER, COUNTDOWN, F1, HIT, PTR_SHARE, Goal
 from moola.judging import judge_run
-from moola.metrics import Score
-from moola.resampling import LEAST_GROUPS, Interval, over_seeds, paired
+from moola.resampling import LEAST_GROUPS, Interval, Score, over_seeds, paired
 from moola.run_comparing import held_out
 from moola.runs import RunFolder
 from moola.schema import TASK_NAMES, TASKS, Task

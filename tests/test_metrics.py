@@ -18,13 +18,13 @@ from moola.metrics import (
     edge_hits,
     f1_macro,
     false_alarm_rate,
-    group_interval,
     recall_min,
     recalls,
     score,
     span_iou,
     summarise,
 )
+from moola.resampling import group_interval
 from tests.hand_labels import hand_labelled
 
 BARS = np.arange(105)

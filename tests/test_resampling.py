@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from moola.exceptions import SchemaError
-from moola.metrics import Score
-from moola.resampling import Interval, over_seeds, over_windows, paired, unpaired
+from moola.resampling import Interval, Score, over_seeds, over_windows, paired, unpaired
 
 
 def hits(*values: int, group: list[int] | None = None) -> Score:
@@ -59,6 +58,28 @@ def test_seeds_that_disagree_widen_the_interval() -> None:
     apart = over_seeds([hits(*[1] * 100), hits(*[1, 0] * 50), hits(*[0] * 100)])
     assert alike.value == apart.value == 0.5
     assert apart.high - apart.low > 2 * (alike.high - alike.low)
+
+
+def test_seeds_that_say_the_same_of_the_same_windows_add_no_certainty() -> None:
+    one = hits(*[1, 0] * 20)
+    low, high = one.interval()
+    found = over_seeds([one] * 9)
+    assert (found.low, found.high) == pytest.approx((low, high))
+    assert high - low == pytest.approx(2 * 1.96 * np.sqrt(0.25 / 40), abs=0.03)
+
+
+def test_two_seeds_of_which_one_hits_all_and_one_nothing_may_both_be_either() -> None:
+    # A draw of two seeds is both, one of each, or neither: 1/4, 1/2, 1/4. The windows add nothing.
+    found = over_seeds([hits(*[1] * 20), hits(*[0] * 20)])
+    assert (found.value, found.low, found.high) == (0.5, 0.0, 1.0)
+
+
+def test_seeds_that_hold_out_other_windows_are_drawn_by_the_groups_that_each_has() -> None:
+    early, late = hits(*[1, 0] * 20), hits(*[1, 0] * 20, group=[*range(40, 80)])
+    apart, together = over_seeds([early, late]), over_seeds([early, early])
+    # Half of the draws take both, so that the variance is 1/2 + 1/2 * 1/2 of one seed's.
+    ratio = (apart.high - apart.low) / (together.high - together.low)
+    assert ratio == pytest.approx(np.sqrt(0.75), abs=0.07)
 
 
 def test_the_interval_over_one_seed_is_about_that_over_its_windows() -> None:

@@ -16,7 +16,7 @@ from moola.advice import Badge
 from moola.config import FinetuneConfig
 from moola.exceptions import ConfigError, RunError
 from moola.extras import available_balances
-from moola.metrics import Score
+from moola.resampling import Score
 from moola.runs import EXAMPLES_FILE, RunFolder, list_runs
 from moola.schema import TASKS, Task
 from moola.strategies import Cell, Plan, carry_out, make_plan, read_plan

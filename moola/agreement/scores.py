@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moola.agreement.pairs import Pair
-from moola.metrics import group_interval
+from moola.resampling import group_interval
 from moola.schema import REJECT_REASONS, SPAN_TYPES, WINDOW_LENGTH
 from moola.second_look import DECISION_NAMES
 
