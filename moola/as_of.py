@@ -12,7 +12,6 @@ Only windows that the run held out count, one span each.
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Any
 
@@ -28,6 +27,7 @@ from moola.decoders import mass_near
 from moola.device import resolve_device, use_one_thread
 from moola.examples import NO_SPAN, Examples
 from moola.exceptions import RunError, SchemaError
+from moola.lateness import SUMMARY_FILE
 from moola.length_prior import LengthPrior
 from moola.model import JadeCompact
 from moola.predict import Outputs, run_model
@@ -36,7 +36,7 @@ from moola.schema import WINDOW_LENGTH
 from moola.tables import write_parquet
 
 THRESHOLD = 0.5
-SUMMARY_FILE, TABLE_FILE = "as_of.json", "as_of.parquet"
+TABLE_FILE = "as_of.parquet"
 WITHIN_BARS = (0, 1, 2, 3, 5, 8, 12, 20)
 
 
@@ -180,9 +180,3 @@ def format_summary(answer: dict[str, Any]) -> str:
     lines.append(f"Spans called right by so many bars after their start   {within}")
     lines.append(f"Windows without a span that got a call: {answer['n_called_without_span']}")
     return "\n".join(lines)
-
-
-def read_summary(run: RunFolder) -> dict[str, Any] | None:
-    """Return what was measured of a run, or None before."""
-    path = run.path / SUMMARY_FILE
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None

@@ -14,7 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from moola import agreement, ceilings, comparing, evaluate, review_curves, split_facts
+from moola import (
+    agreement,
+    ceilings,
+    comparing,
+    evaluate,
+    lateness,
+    review_curves,
+    split_facts,
+)
 from moola.bars import BarStore
 from moola.card_text import Block, Heading, Points, Table, Text, markdown, page
 from moola.config import FinetuneConfig
@@ -39,7 +47,6 @@ SEES_THE_FUTURE = (
     "It reads the whole window in both directions: what it says of a bar was decided with the bars "
     "after it in view (a BiLSTM is **not a live signal**)."
 )
-AS_OF = "What it would say with the bars after t hidden was not measured for this card."
 LIMITS = (
     "A span's ends are inclusive; its type is the state before it, not its direction.",
     "It was trained on windows that a person looked at. Windows drawn in another way, such as "
@@ -83,7 +90,7 @@ def card(run: RunFolder, store: LabelStore, bar_store: BarStore) -> list[Block]:
         Heading("Ceiling: what people agree on"),
         *_ceiling(examples, store, bar_store),
         Heading("Limits"),
-        Points([SEES_THE_FUTURE, AS_OF, *LIMITS]),
+        Points([SEES_THE_FUTURE, *lateness.sentences(run), *LIMITS]),
     ]
 
 

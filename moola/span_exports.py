@@ -170,7 +170,8 @@ def propose(
 ) -> ProposeSummary:
     """Put the spans into the queue as proposals of this run; the score is the confidence.
 
-    Bars that carry a label get none: labels are not argued with here, that is the audit's work.
+    Bars that carry a label, whoever drew it, get none: labels are not argued with here, that is the
+    audit's work.
     """
     known = {item.series_id: item for item in store.series()}
     done: list[ProposeSummary] = []

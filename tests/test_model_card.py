@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from moola import card_text, cli, model_card
+from moola import card_text, cli, lateness, model_card
 from moola.bars import BarStore
 from moola.card_text import Heading, Points, Table, Text
-from moola.runs import RunFolder
+from moola.runs import RunFolder, write_json
 from tests.desk.conftest import Office
 from tests.test_review_tables import off_by, predicted
 from tests.test_span_exports import bar_store, office
@@ -41,6 +41,26 @@ def test_the_card_names_data_rule_split_results_and_limits(office: Office, run: 
     assert "not a live signal" in text
     assert "Hit@±3 (both edges)" in text
     assert "No two people have decided the same windows" in text
+
+
+def test_the_card_prints_how_late_calls_are_or_how_to_measure_it(
+    office: Office, run: RunFolder
+) -> None:
+    bars = BarStore(office.workspace.bars_dir)
+    text = card_text.markdown(model_card.card(run, office.store, bars))
+    assert f"`moola as-of --run {run.id}` measures it" in text
+    measured = {
+        "threshold": 0.5, "n_windows": 40, "n_spans": 30, "n_called": 20,
+        "n_called_without_span": 1, "start_hit_of_calls": 0.6, "start_hit_of_spans": 0.4,
+        "start_hit_with_all_bars": 0.7,
+        "lag_bars": {"p25": 3.0, "median": 5.0, "p75": 9.0, "p90": 12.0},
+        "right_within_bars": {},
+    }  # fmt: skip
+    write_json(run.path / lateness.SUMMARY_FILE, measured)
+    text = card_text.markdown(model_card.card(run, office.store, bars))
+    assert "20 of 30 held-out spans were called, 60% of the calls name the start" in text
+    assert "**5 bars after it** (half of them 3 to 9)" in text
+    assert "Its calls find 40% of the starts, with all bars of the window in view it is 70%" in text
 
 
 def test_two_peoples_agreement_is_the_ceiling(office: Office, run: RunFolder) -> None:

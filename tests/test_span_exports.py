@@ -16,7 +16,7 @@ from moola.examples import NO_SPAN
 from moola.exceptions import RunError, SchemaError
 from moola.runs import EXAMPLES_FILE, RunFolder, create_run
 from moola.schema import SPAN_TYPES, WINDOW_LENGTH
-from moola.store import LOCAL
+from moola.store import CATCH, GOLD, LOCAL, REPEAT, Decision
 from tests.desk.conftest import Office
 
 
@@ -90,6 +90,25 @@ def test_proposals_name_their_run_keep_off_labels_and_come_once(
     (found,) = views[0].proposals
     assert (found.run_id, found.source, found.score) == (run.id, "model", 0.9)
     assert (found.start, found.end, found.type) == (10, 20, "reversal")
+
+
+@pytest.mark.parametrize(
+    ("layer", "n_new"), [("anna", 0), (GOLD, 0), (f"anna{REPEAT}", 1), (f"anna{CATCH}", 1)]
+)
+def test_proposals_keep_off_the_labels_of_every_person(
+    layer: str, n_new: int, office: Office, run: RunFolder, bar_store: BarStore
+) -> None:
+    uid = uid_at(office, 0)
+    drawn = Decision(
+        op_id=office.op(), kind="save_span", window_uid=uid,
+        rev=office.store.window(uid, annotator=layer).rev,
+        args={"start": 62, "end": 66, "type": "reversal"},
+    )  # fmt: skip
+    (answer,) = office.store.apply([drawn], annotator="anna", layer=layer)
+    assert answer.status == "done"
+    spans = span_exports.spans_of(run, office.store)
+    found = span_exports.propose(run, spans, office.store, bar_store)
+    assert (found.n_new, found.n_labelled) == (n_new, 2 - n_new)
 
 
 def test_the_table_has_every_window_with_times_of_its_span(

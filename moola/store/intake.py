@@ -62,8 +62,8 @@ def put_proposals(
     rule_version: str | None = None,
     run_id: str | None = None,
 ) -> ProposeSummary:
-    """Add proposals, each with a window around it, except on bars that carry a span already."""
-    live = queries.series_spans(op.connection, op.layer, owner.series_id)
+    """Add proposals, each with a window around it, except on bars that anybody has labelled."""
+    live = queries.labelled_spans(op.connection, owner.series_id)
     n_new = n_labelled = n_new_windows = 0
     for span in found:
         row = _proposal_row(owner, span, source)

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select
 
 from moola.exceptions import UnknownWindow
 from moola.schema import ReviewState
+from moola.second_look import GOLD, is_person
 from moola.store.bar_rows import (
     FEW,
     Place,
@@ -117,6 +118,13 @@ def series_spans(connection: Connection, annotator: str, series_id: str) -> list
     query = select(spans).where(spans.c.series_id == series_id, spans.c.annotator == annotator)
     query = query.where(spans.c.deleted_at.is_(None)).order_by(*by_bar(spans))
     return as_dicts(connection.execute(query))
+
+
+def labelled_spans(connection: Connection, series_id: str) -> list[Row]:
+    """Return the live spans of a series that are labels: people's own and gold, no trials."""
+    query = select(spans).where(spans.c.series_id == series_id, spans.c.deleted_at.is_(None))
+    rows = as_dicts(connection.execute(query.order_by(*by_bar(spans))))
+    return [row for row in rows if row["annotator"] == GOLD or is_person(row["annotator"])]
 
 
 def resolve(connection: Connection, name: str) -> str:

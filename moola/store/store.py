@@ -50,7 +50,7 @@ class LabelStore(ExchangeStore):
         run_id: str | None = None,
         annotator: str = LOCAL,
     ) -> ProposeSummary:
-        """Add proposals and a window around each.
+        """Add proposals and a window around each, except on bars that carry anybody's label.
 
         ``timestamps`` are the times of the series' bars; without them new windows carry none.
         """
