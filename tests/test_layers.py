@@ -57,7 +57,7 @@ FLOORS = [
     ["doctor", "diagnostics", "carrying", "run_comparing", "strategies", "sweep_workers"],
     ["strategy_table"],
     ["figures", "review_tables", "run_exports", "run_news", "cures", "worse_windows"],
-    ["split_facts", "epoch_parts"],
+    ["split_facts", "epoch_parts", "lateness"],
     ["review_curves", "audit", "ceilings", "label_versions", "figures_monitor"],
     ["model_card", "span_exports", "learning"],
     ["figures_agreement", "figures_bars", "figures_detection", "figures_runs", "run_figures"],
