@@ -18,11 +18,13 @@ from moola.dropout import Masks
 from moola.model import JadeCompact
 from moola.predict import run_model
 from moola.probe import probe_gradients
+from moola.train import finetune
 from moola.trainer import Trainer
 from tests.benchmarks.timing import interleaved, print_table
-from tests.toy import toy_examples
+from tests.toy import toy_examples, toy_run
 
 N_WINDOWS = 174
+EPOCHS = 60
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "15"))
 HIDDEN_SHAPE = (29, 105, 192)
 
@@ -45,6 +47,20 @@ def step_of(trainer: Trainer) -> Callable[[], None]:
         trainer.train_step(trainer.train_batch.take(rows))
 
     return step
+
+
+def test_probes_cost_a_twentieth_of_a_run_at_most(tmp_path: Path) -> None:
+    """Default options over the planned 60 epochs: rows hold both times, as any run's do."""
+    run = toy_run(tmp_path, toy_examples(N_WINDOWS), epochs=EPOCHS, batch_size=29)
+    finetune(run)
+    rows = run.history()
+    probes_s = [row["probe_s"] for row in rows if row["probe_s"] is not None]
+    share = sum(probes_s) / sum(row["epoch_s"] for row in rows)
+    print(
+        f"\n{len(probes_s)} probes in {EPOCHS} epochs, {np.median(probes_s) * 1000:.0f} ms each: "
+        f"{share:.1%} of the epochs' time"
+    )
+    assert share <= 0.05
 
 
 def test_dropout_masks() -> None:
