@@ -76,9 +76,9 @@ def data_alert(history: Sequence[Mapping[str, Any]]) -> str | None:
             f"half of the {len(bars)} features do"
         )
     return (
-        f"Empty features: {'; '.join(found)} (a bar's features, on average "
-        f"{np.mean(per_bar):.1f} of {len(bars)}, were compared over {density['n_windows']:,} "
-        "training windows). No weight and no epoch makes up for an input that is not there. "
+        f"Empty features: {'; '.join(found)}. On average {np.mean(per_bar):.1f} of {len(bars)} "
+        f"features do (counted over {density['n_windows']:,} training windows). No weight "
+        "and no epoch makes up for an input that is not there. "
         "→ 1. Look at the bars of these windows: flat or repeated bars, or prices that were filled "
         "in, leave features empty. 2. Import the series around windows that came alone, so that "
         "their features start warm (moola rehome). 3. Train anew: a resumed run keeps its features."

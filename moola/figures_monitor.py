@@ -23,6 +23,7 @@ from moola.silence import target_shares
 NO_EPOCH = "No epoch has finished yet."
 MARK_WORDS: dict[Code, str] = {
     "DEAD_PATH": "cut off",
+    "DEAD_HEAD": "dead head",
     "LOSS_SILENCED": "starved",
     "GRAD_SILENCED": "unheard",
     "NOT_LEARNING": "not learning",

@@ -62,7 +62,7 @@ def test_the_alert_names_the_feature_its_bars_and_what_to_do() -> None:
     told = data_alert([row | {"feature_density": density(features)}, *epochs(3, first=2)])
     assert told is not None
     assert "distance says something at 1 of 10 bars" in told
-    assert "on average 3.1 of 4, were compared over 40 training windows" in told
+    assert "On average 3.1 of 4 features do (counted over 40 training windows)" in told
     assert "1. Look at the bars" in told
     assert "range says" not in told
 
