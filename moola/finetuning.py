@@ -26,6 +26,7 @@ from moola.device import resolve_device
 from moola.examples import Examples
 from moola.exceptions import RunError
 from moola.extras import require_extras
+from moola.history import HistoryDigest
 from moola.model import JadeCompact
 from moola.predict import predict as predict_windows
 from moola.predict import predict_run, write_predictions
@@ -104,6 +105,7 @@ def _run_steps(
 
     told: set[str] = set()
     trackers = Trackers(run, workspace.root)
+    history = HistoryDigest(run.path / "history.jsonl")
 
     def report(row: dict[str, Any]) -> None:
         run.write_status(epoch=row["epoch"], step=row["step"])
@@ -111,7 +113,8 @@ def _run_steps(
         trackers.log(row)
         if empty := data_alert([row]):
             log.warning("%s", empty)
-        for silence in silenced_tasks(run.history()):
+        history.refresh()
+        for silence in silenced_tasks(history.rows):
             if silence.key not in told:
                 told.add(silence.key)
                 log.warning("%s", silence)

@@ -72,4 +72,5 @@ def epoch_row(
         "skill": validation.skill,
         "log_sigma": dict(zip(config.tasks, balancer.get("log_sigma", []), strict=False)) or None,
         "metrics": validation.metrics,
+        "metrics_95": validation.intervals,
     }

@@ -25,14 +25,6 @@ from moola.resampling import Floats, Score, Statistic, quotient, share_of_sums
 from moola.schema import SPAN_TYPES, WINDOW_LENGTH
 
 TOLERANCE_BARS = 3
-HISTORY_KEYS = (
-    "hit_at_3",
-    "start_at_3",
-    "center_mae_norm",
-    "countdown_mae_bars",
-    "type_f1_macro",
-    "type_recall_min",
-)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -165,13 +157,6 @@ def score(examples: Examples, predicted: Predicted) -> dict[str, Score]:
         | _countdown_scores(examples, predicted)
         | _type_scores(examples, predicted)
     )
-
-
-def summarise(examples: Examples, predicted: Predicted) -> dict[str, float]:
-    """Return the plain values of `HISTORY_KEYS` that can be computed, for an epoch row."""
-    scores = score(examples, predicted)
-    values = {key: scores[key].value for key in HISTORY_KEYS if key in scores}
-    return {key: value for key, value in values.items() if np.isfinite(value)}
 
 
 def _span_scores(examples: Examples, predicted: Predicted) -> dict[str, Score]:

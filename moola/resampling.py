@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -78,7 +79,7 @@ def group_interval(
     names = np.unique(group)
     if len(names) < 2:
         return float("nan"), float("nan")
-    times = _times_drawn(len(names), np.random.default_rng(seed), n_draws)
+    times = _seeded_times(len(names), seed, n_draws)
     return _percentiles(statistic(times @ _sums(parts, group, names)))
 
 
@@ -161,6 +162,12 @@ def _sums(parts: Floats, group: Groups, names: Groups) -> Floats:
 def _times_drawn(n_groups: int, rng: np.random.Generator, n_draws: int) -> NDArray[np.int64]:
     """Return (n_draws, n_groups) how often each group is drawn, with replacement."""
     return rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=n_draws)
+
+
+@lru_cache(maxsize=1)
+def _seeded_times(n_groups: int, seed: int, n_draws: int) -> NDArray[np.int64]:
+    """Return `_times_drawn` of a seed; an epoch asks for the same ones metric after metric."""
+    return _times_drawn(n_groups, np.random.default_rng(seed), n_draws)
 
 
 def _percentiles(drawn: Floats) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from typing import Any
 from moola.checkpoint import Checkpoint
 from moola.device import deterministic
 from moola.handover import take_over
+from moola.history import HistoryDigest
 from moola.restarting import (
     PARENT_FILE,
     checkpoint_path,
@@ -69,6 +70,7 @@ def _run_epochs(
 ) -> str:
     """Train to the planned epoch, and save each; return ``finished`` or ``stopped``."""
     last = run.path / "last.pt"
+    history = HistoryDigest(run.path / "history.jsonl")
     while trainer.state.epoch < trainer.config.epochs:
         # Train, and evaluate if the epoch was not cut short.
         if not trainer.run_epoch(stop=stop, on_step=on_step):
@@ -78,7 +80,8 @@ def _run_epochs(
 
         # Log, then save: what last.pt says is always backed by a row and by a best.pt.
         run.append_history(row | _restart_mark(run, trainer, row))
-        is_silent = bool(silenced_tasks(run.history()))
+        history.refresh()
+        is_silent = bool(silenced_tasks(history.rows))
         if is_silent and trainer.config.on_silence == "guard":
             trainer.wake_guard()
         if is_best:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -11,10 +11,11 @@ from moola.calibration import fit_calibration
 from moola.config import CountdownScale
 from moola.dataset import Batch
 from moola.decode import IDENTITY, Calibration
+from moola.epoch_metrics import intervals, summarise
 from moola.examples import Examples
 from moola.length_prior import LengthPrior
 from moola.losses import counted_entries, task_losses
-from moola.metrics import Predicted, summarise
+from moola.metrics import Predicted, score
 from moola.model import JadeCompact
 from moola.predict import BATCH_SIZE, run_model
 from moola.schema import TARGET_SHARES, Task
@@ -28,6 +29,8 @@ class Validation:
     losses: dict[Task, float]
     skill: dict[Task, float]
     metrics: dict[str, float]
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """95 % intervals of the metrics; none where the windows are too few."""
 
     @property
     def mean_skill(self) -> float:
@@ -71,10 +74,12 @@ def validate(
         type_id=outputs.type_probabilities.argmax(axis=1),
         countdown_bars=outputs.countdown_bars,
     )
+    scores = score(examples, predicted)
     return Validation(
         losses={task: means[task] for task in counted},
         skill={task: 1 - means[task] / baselines[task] for task in counted},
-        metrics=summarise(examples, predicted),
+        metrics=summarise(scores),
+        intervals=intervals(scores),
     )
 
 

@@ -48,7 +48,7 @@ FLOORS = [
     ["share_lines", "density", "span_measures", "span_shapes", "card_text", "scan_merging"],
     ["scans"],
     ["pretrain_windows"],
-    ["floors", "calibration", "decoders", "agreement", "judgement", "inertia"],
+    ["epoch_metrics", "floors", "calibration", "decoders", "agreement", "judgement", "inertia"],
     ["advice"],
     ["runs"],
     ["restarting"],

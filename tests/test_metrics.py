@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from moola.epoch_metrics import HISTORY_KEYS, intervals, summarise
 from moola.examples import Examples
 from moola.exceptions import SchemaError
 from moola.labels import encode_pointers
 from moola.metrics import (
-    HISTORY_KEYS,
     Predicted,
     confusion,
     countdown_errors,
@@ -22,7 +22,6 @@ from moola.metrics import (
     recalls,
     score,
     span_iou,
-    summarise,
 )
 from moola.resampling import group_interval
 from tests.hand_labels import hand_labelled
@@ -195,11 +194,25 @@ def test_a_window_with_two_spans_is_scored_once_against_the_nearer_one() -> None
 
 def test_without_countdown_and_without_labels_the_summary_is_shorter() -> None:
     examples = hand_labelled([(50, 65)])
-    assert set(summarise(examples, predict(examples))) == set(HISTORY_KEYS)
+    assert set(summarise(score(examples, predict(examples)))) == set(HISTORY_KEYS)
     bare = predict(examples, countdown_bars=None)
-    assert set(summarise(examples, bare)) == set(HISTORY_KEYS) - {"countdown_mae_bars"}
+    assert set(summarise(score(examples, bare))) == set(HISTORY_KEYS) - {"countdown_mae_bars"}
     nothing = hand_labelled([None, None])
-    assert summarise(nothing, predict(nothing)) == {}
+    assert summarise(score(nothing, predict(nothing))) == {}
+
+
+def test_an_epoch_has_intervals_around_its_values_once_there_are_groups_enough() -> None:
+    few = hand_labelled([(50, 65)] * 9)
+    assert intervals(score(few, predict(few))) == {}
+    many = hand_labelled([(40 + i, 55 + i) for i in range(12)])
+    # The start of every other window is 4 bars late.
+    start = many.start + 4 * (np.arange(12) % 2)
+    found = score(many, predict(many, start=start))
+    ranges = intervals(found)
+    assert set(ranges) == set(HISTORY_KEYS)
+    low, high = ranges["hit_at_3"]
+    assert 0 < low < found["hit_at_3"].value == 0.5 < high < 1
+    assert ranges == intervals(score(many, predict(many, start=start)))
 
 
 def test_predictions_of_another_length_are_refused() -> None:

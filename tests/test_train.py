@@ -26,7 +26,8 @@ from tests.training import after_steps, without_time
 ROW_KEYS = {
     "schema", "epoch", "step", "wall", "lr", "strategy", "raw", "weight", "boost", "loss_share",
     "grad_raw", "grad_share", "aligned_share", "cos_pairs", "val_raw", "skill", "log_sigma",
-    "metrics", "probe_s", "epoch_s", "alarms", "clip_rate",
+    "metrics", "metrics_95", "probe_s", "epoch_s", "alarms", "clip_rate",
+    "feature_density",  # in the first row alone
 }  # fmt: skip
 
 
@@ -59,6 +60,7 @@ def test_a_row_holds_what_the_monitor_reads(tmp_path: Path) -> None:
         assert sum(row[key].values()) == pytest.approx(1)
     assert len(row["cos_pairs"]) == 6
     assert {"hit_at_3", "center_mae_norm", "countdown_mae_bars"} <= set(row["metrics"])
+    assert set(row["metrics_95"]) <= set(row["metrics"])
     assert row["log_sigma"] is None
     assert row["boost"] is None
 
