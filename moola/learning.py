@@ -2,14 +2,15 @@
 
 ``python -m moola learning-curve RUN`` measures it (`moola.learning_curve`) and leaves one row for
 each test window in the run's folder; here it is read, averaged and fitted. The fit is a straight
-line of the share of hits over log2 of the labels. Its interval draws groups of test windows that
-share bars; what another draw of the *training* labels would change is in it only as far as folds
-and repeats differ.
+line of the share of hits over log2 of the labels. What it promises for more labels has two
+intervals, and the wider ends of both count: one draws groups of test windows that share bars, the
+other is Student's over the folds, which train on different labels. An interval that holds 0 leaves
+the question undecided.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,10 @@ CURVE_FILE = "learning_curve.parquet"
 COLUMNS = ("window_uid", "group", "size", "n_train", "fold", "repeat", "hit", "start_hit")
 """``size`` is the number of labels that was asked for, ``n_train`` what the folds allowed."""
 MORE_LABELS = 100
+_T_975 = {
+    1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31, 9: 2.26,
+}  # fmt: skip
+"""Student's t by degrees of freedom, for an interval of 95 %; beyond, 2 is near enough."""
 HORIZON = 2.0
 """The line is not followed beyond this many times the labels there are."""
 
@@ -47,12 +52,20 @@ class Fit:
         """Return the line at some numbers of labels."""
         return self.at_one + self.per_doubling * np.log2(n_labels)
 
+    @property
+    def is_decided(self) -> bool:
+        """Whether the interval says that more labels help, or that they harm."""
+        return self.low > 0 or self.high < 0  # a missing interval (NaN) decides nothing
+
     def __str__(self) -> str:
-        return (
-            f"{self.more} more labels would bring about {self.gain:+.1%} hits "
-            f"(95 % interval {self.low:+.1%} to {self.high:+.1%}), if the curve goes on as a "
-            "straight line over log2 of the labels."
+        span = (
+            f"95 % interval {self.low:+.1%} to {self.high:+.1%}"
+            if np.isfinite(self.low)
+            else "too few folds for an interval"
         )
+        found = f"{self.more} more labels would bring about {self.gain:+.1%} hits ({span})"
+        ahead = "if the curve goes on as a straight line over log2 of the labels."
+        return f"{found}, {ahead}" if self.is_decided else f"Undecided: {found}, {ahead}"
 
 
 def read_curve(run: RunFolder) -> pd.DataFrame | None:
@@ -94,7 +107,9 @@ def fit(table: pd.DataFrame, *, column: str = "hit", more: int = MORE_LABELS) ->
         return _shares(sums) @ slope_of * doublings
 
     group = np.arange(len(parts))  # each row of the sums is a group by itself
-    low, high = group_interval(parts, group, gain)
+    by_windows = group_interval(parts, group, gain)
+    by_folds = _over_folds(table, sizes, column, gain)
+    low, high = _wider(by_windows, by_folds)
     shares = _shares(parts.sum(axis=0, keepdims=True))[0]
     slope = float(shares @ slope_of)
     return Fit(
@@ -106,6 +121,32 @@ def fit(table: pd.DataFrame, *, column: str = "hit", more: int = MORE_LABELS) ->
         low=low,
         high=high,
     )
+
+
+def _over_folds(
+    table: pd.DataFrame,
+    sizes: Sequence[int],
+    column: str,
+    gain: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+) -> tuple[float, float]:
+    """Return Student's interval of the gain over folds; NaN with fewer than two.
+
+    Repeats train on much the same labels, so that they add no degrees of freedom.
+    """
+    parts = [
+        _sums(part, sizes, column).sum(axis=0) for _, part in table.groupby(["repeat", "fold"])
+    ]
+    n_folds = len(np.unique(table["fold"].to_numpy(np.int64)))
+    if n_folds < 2:
+        return np.nan, np.nan
+    gains = gain(np.array(parts))
+    half = _T_975.get(n_folds - 1, 2.0) * gains.std(ddof=1) / np.sqrt(n_folds)
+    return float(gains.mean() - half), float(gains.mean() + half)
+
+
+def _wider(one: tuple[float, float], other: tuple[float, float]) -> tuple[float, float]:
+    """Return the outer ends of two intervals; NaN if one of them is missing."""
+    return float(np.minimum(one[0], other[0])), float(np.maximum(one[1], other[1]))
 
 
 def _line(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:

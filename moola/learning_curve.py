@@ -1,14 +1,14 @@
 """Measure a learning curve: train a run's recipe on 50, 100, ... and all labels, over folds.
 
 Every unit (a size, a fold, a repeat) is a training of its own; several run side by side in
-processes. The sizes of a fold are nested, so that a larger one differs by added labels alone, and a
-fold's test windows share no bar with its training windows.
+processes. The folds are those of a cross-validation (`moola.folding`), purged and with an embargo.
+The sizes of a fold are nested, so that a larger one differs by added labels alone.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
@@ -19,12 +19,15 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from moola.collect import places_of
 from moola.config import FinetuneConfig
 from moola.examples import Examples
 from moola.exceptions import ConfigError
+from moola.folding import Split, repeated_folds
 from moola.learning import COLUMNS, CURVE_FILE
 from moola.metrics import TOLERANCE_BARS
 from moola.predict import predict_run
+from moola.pretrained import check_not_seen
 from moola.review_tables import Reading, readings
 from moola.runs import EXAMPLES_FILE, RunFolder, create_run
 from moola.tables import write_parquet
@@ -53,12 +56,18 @@ def measure(
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Train the run's recipe on growing numbers of its labels; return the file that was written."""
-    examples = run.examples()
-    units = list(plan(examples, sizes=sizes, folds=folds, repeats=repeats))
+    examples, encoder = run.examples(), run.config().pretrained_encoder
+    check_not_seen(encoder, replace(examples, is_val=np.ones(len(examples), bool)))
+    splits = cut(examples, folds=folds, repeats=repeats)
+    units = plan(splits, sizes=sizes)
     rows: list[dict[str, Any]] = []
     # A process that has torch must not be forked.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        waiting = [pool.submit(_carry_out, str(run.path), unit, folds) for unit in units]
+        waiting = []
+        for unit in units:
+            split = splits[unit.repeat][unit.fold]
+            is_train = training_rows(examples, split, unit)
+            waiting.append(pool.submit(_carry_out, str(run.path), unit, is_train, split.is_val))
         for done, future in enumerate(as_completed(waiting), 1):
             rows += future.result()
             if on_progress:
@@ -69,53 +78,49 @@ def measure(
     return path
 
 
-def plan(examples: Examples, *, sizes: Sequence[int], folds: int, repeats: int) -> Iterator[Unit]:
-    """Return the units: the sizes that every fold can give, and all of its labels."""
-    n_groups = len(np.unique(examples.group))
-    if folds < 2 or n_groups < folds:
+def cut(examples: Examples, *, folds: int, repeats: int) -> list[list[Split]]:
+    """Return the folds of each repeat."""
+    if folds < 2 or repeats < 1:
         raise ConfigError(
-            f"A learning curve needs 2 folds or more, each with a group of windows. Found {folds} "
-            f"folds and {n_groups} groups."
+            f"A learning curve needs 2 folds and 1 repeat or more. Found {folds} and {repeats}."
         )
-    if repeats < 1 or min(sizes, default=1) < 1:
-        raise ConfigError("Sizes and repeats should be at least 1.")
-    most = min(
-        int((fold_of(examples, folds=folds, repeat=0) != fold).sum()) for fold in range(folds)
-    )
-    wanted = sorted({size for size in sizes if size < most} | {len(examples)})
-    for size in wanted:
-        for repeat in range(repeats):
-            for fold in range(folds):
-                yield Unit(size, fold, repeat)
+    return repeated_folds(places_of(examples), folds, seeds=list(range(repeats)))
 
 
-def fold_of(examples: Examples, *, folds: int, repeat: int) -> np.ndarray:
-    """Return (N,) the fold of each row: groups of windows that share bars stay together."""
-    groups = np.unique(examples.group)
-    order = np.random.default_rng(repeat).permutation(len(groups))
-    return (order % folds)[np.searchsorted(groups, examples.group)]
+def plan(splits: Sequence[Sequence[Split]], *, sizes: Sequence[int]) -> list[Unit]:
+    """Return the units: the sizes that every fold can give, and all of its labels."""
+    if min(sizes, default=1) < 1:
+        raise ConfigError(f"Sizes should be at least 1. Found {min(sizes)}.")
+    most = min(int(split.trains.sum()) for folds in splits for split in folds)
+    every = len(splits[0][0].is_val)
+    return [
+        Unit(size, fold, repeat)
+        for size in sorted({size for size in sizes if size < most} | {every})
+        for repeat, folds in enumerate(splits)
+        for fold in range(len(folds))
+    ]
 
 
-def training_rows(examples: Examples, unit: Unit, *, folds: int) -> np.ndarray:
-    """Return (N,) which rows a unit trains on: whole groups, in one order for every size."""
-    fold = fold_of(examples, folds=folds, repeat=unit.repeat)
-    rest = fold != unit.fold
-    groups = np.unique(examples.group[rest])
-    order = np.random.default_rng((unit.repeat, unit.fold)).permutation(groups)
+def training_rows(examples: Examples, split: Split, unit: Unit) -> np.ndarray:
+    """Return (N,) which rows a unit trains on.
+
+    Groups of windows that share bars come in one random order for every size, and the windows of a
+    group as they follow each other: whoever labels fewer windows labels fewer stretches of bars.
+    """
+    rng = np.random.default_rng((unit.repeat, unit.fold))
+    turn = rng.permutation(int(examples.group.max()) + 1)[examples.group]
+    order = np.lexsort((examples.bar_start, examples.series_id, turn))
     taken = np.zeros(len(examples), bool)
-    for group in order:
-        if taken.sum() >= unit.size:
-            break
-        taken |= rest & (examples.group == group)
+    taken[order[split.trains[order]][: unit.size]] = True
     return taken
 
 
-def _carry_out(folder: str, unit: Unit, folds: int) -> list[dict[str, Any]]:
+def _carry_out(
+    folder: str, unit: Unit, is_train: np.ndarray, is_test: np.ndarray
+) -> list[dict[str, Any]]:
     """Train one unit in this process and return a row for every test window."""
     source = RunFolder(Path(folder))
     examples, config = source.examples(), source.config()
-    is_train = training_rows(examples, unit, folds=folds)
-    is_test = fold_of(examples, folds=folds, repeat=unit.repeat) == unit.fold
     own = replace(examples, is_val=is_test).take(is_train | is_test)
     with tempfile.TemporaryDirectory() as scratch:
         run = create_run(Path(scratch), _recipe(config, unit))

@@ -41,9 +41,9 @@ def draw(workspace: Workspace, run: RunFolder) -> None:
         )
         st.markdown(str(found) if found else "Three sizes are needed to fit a line.")
         st.caption(
-            "Each window was tested by a model that had seen none of its bars. The sizes of a fold "
-            "are nested. The interval draws groups of test windows; it knows little of the luck of "
-            "the training labels."
+            "Each window was tested by a model that had seen nothing near it: the folds of a "
+            "cross-validation. The sizes of a fold are nested. The interval is the wider one of "
+            "two: over groups of test windows, and over the folds with their own training labels."
         )
     st.button(
         "Measure it" if table is None else "Measure it again",
