@@ -3,7 +3,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 TEST_STAMP := .venv/.installed-tests
 
-.PHONY: app test lint format sample bench bench-detection
+.PHONY: app test lint format sample bench bench-detection bench-audit
 app: $(STAMP)
 	$(BIN)/python -m streamlit run app.py
 
@@ -27,6 +27,9 @@ bench: $(TEST_STAMP)
 
 bench-detection: $(TEST_STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.detection $(DETECTION)
+
+bench-audit: $(TEST_STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.audit_curve
 
 $(STAMP): requirements.txt
 	python3 -m venv .venv

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -39,3 +40,16 @@ def hand_labelled(
         group=np.array(groups if groups is not None else range(n), np.int64),
         is_val=np.array(is_val if is_val is not None else [False] * n, bool),
     )
+
+
+def moved_away(examples: Examples, rows: np.ndarray, *, seed: int = 4) -> Examples:
+    """Move the spans of some rows by 8 to 30 bars, within their windows."""
+    rng = np.random.default_rng(seed)
+    bar = np.arange(WINDOW_LENGTH)
+    start, end, inside = examples.start.copy(), examples.end.copy(), examples.inside.copy()
+    for row in rows.tolist():
+        room = [d for d in range(-30, 31) if abs(d) >= 8 and start[row] + d >= 0]
+        off = int(rng.choice([d for d in room if end[row] + d < WINDOW_LENGTH]))
+        start[row], end[row] = start[row] + off, end[row] + off
+        inside[row] = (start[row] <= bar) & (end[row] >= bar)
+    return replace(examples, start=start, end=end, inside=inside)

@@ -13,6 +13,7 @@ from moola.examples import NO_SPAN, Examples
 from moola.exceptions import RunError
 from moola.schema import SPAN_TYPES, WINDOW_LENGTH
 from moola.span_shapes import shape_log_odds
+from tests.hand_labels import moved_away
 from tests.toy import toy_examples, toy_run
 
 BAR = np.arange(WINDOW_LENGTH)
@@ -27,18 +28,6 @@ def moving(examples: Examples, *, seed: int = 3) -> Examples:
     opened = close - steps
     high, low = np.maximum(opened, close) + 0.3, np.minimum(opened, close) - 0.3
     return replace(examples, ohlc=np.stack([opened, high, low, close], axis=2))
-
-
-def corrupted(examples: Examples, rows: np.ndarray, *, seed: int = 4) -> Examples:
-    """Move the spans of some rows by 8 to 30 bars, within their windows."""
-    rng = np.random.default_rng(seed)
-    start, end, inside = examples.start.copy(), examples.end.copy(), examples.inside.copy()
-    for row in rows.tolist():
-        room = [d for d in range(-30, 31) if abs(d) >= 8 and start[row] + d >= 0]
-        off = int(rng.choice([d for d in room if end[row] + d < WINDOW_LENGTH]))
-        start[row], end[row] = start[row] + off, end[row] + off
-        inside[row] = (start[row] <= BAR) & (end[row] >= BAR)
-    return replace(examples, start=start, end=end, inside=inside)
 
 
 def guesses(truth: Examples, *, n_wrong: int, seed: int = 5) -> pd.DataFrame:
@@ -77,7 +66,7 @@ def truth() -> Examples:
 
 def test_four_in_five_of_ten_percent_wrong_labels_are_in_the_first_fifth(truth: Examples) -> None:
     bad = np.random.default_rng(0).choice(150, 15, replace=False)
-    found = audit.rank(corrupted(truth, bad), guesses(truth, n_wrong=50))
+    found = audit.rank(moved_away(truth, bad), guesses(truth, n_wrong=50))
     wrong = set(truth.window_uid[bad].tolist())
     first = {item.window_uid for item in found[:30]}
     assert len(found) == 150
@@ -151,7 +140,7 @@ def test_windows_that_the_run_trained_on_are_no_suspects(truth: Examples) -> Non
 
 def test_shapes_tell_moves_from_quiet_stretches_without_having_seen_them(truth: Examples) -> None:
     right = shape_log_odds(truth)
-    wrong = shape_log_odds(corrupted(truth, np.arange(0, 150, 10)))[::10]
+    wrong = shape_log_odds(moved_away(truth, np.arange(0, 150, 10)))[::10]
     assert np.median(right) > 2
     assert np.median(wrong) < 0
     assert (shape_log_odds(truth.take(np.arange(10))) == 0).all()
