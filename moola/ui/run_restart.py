@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 from typing import Any
 
@@ -42,11 +42,12 @@ def _dialog(run: RunFolder, since_epoch: int | None) -> None:
     if not kept:
         st.info("This run keeps no checkpoint to restart from.")
         return
-    best = nearest_checkpoint(run, since_epoch - 1) if since_epoch else None
+    before = nearest_checkpoint(run, since_epoch - 1) if since_epoch else None
+    proposed = before or kept[-1]
     st.selectbox(
         "From the end of epoch",
         kept[::-1],
-        index=kept[::-1].index(best or kept[-1]),
+        index=kept[::-1].index(proposed),
         key="restart_epoch",
         help="Epochs of which a checkpoint is kept"
         + (f"; the silence began in epoch {since_epoch}" if since_epoch else ""),
@@ -60,10 +61,13 @@ def _dialog(run: RunFolder, since_epoch: int | None) -> None:
         key="restart_balance",
     )
     st.caption(run_form.BALANCE_HELP.get(st.session_state["restart_balance"], ""))
+    # from the end of the plan on, as long again
+    n_epochs = config.epochs if proposed < config.epochs else proposed + config.epochs
+    planned = replace(config, epochs=n_epochs)
     left, right = st.columns(2)
     for i, name in enumerate(OFFERED):
         with (left, right)[i % 2]:
-            _option(name, getattr(config, name))
+            _option(name, getattr(planned, name))
     st.text_input("Name", key="restart_name", placeholder="Name of the new run (optional)")
     problem = _problem(run)
     if problem:

@@ -69,14 +69,12 @@ def _judge(run: RunFolder) -> Judgement:
 
 def _header(run: RunFolder, status: RunStatus) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        name = f"**{run_parts.name_of(run)}** {run_parts.chip(status)}"
-        if status.state == "damaged":
-            st.markdown(name, width="content")
-        else:
-            with components.problems():
-                st.markdown(f"{name} :small[:gray[{_facts(run)}]]", width="content")
+        st.markdown(f"**{run_parts.name_of(run)}** {run_parts.chip(status)}", width="content")
         st.space("stretch")
         run_controls.header(run, status, key="shares")
+    if status.state != "damaged":
+        with components.problems():
+            st.caption(_facts(run))
     state.show_notice()
     if status.state in ("failed", "crashed", "damaged"):
         st.error(status.message, icon=":material/error:")

@@ -227,6 +227,21 @@ def test_a_dialog_that_asks_for_no_epochs_to_go_says_so(
     assert app.button(key="restart_start").disabled
 
 
+def test_a_finished_run_is_restarted_for_as_long_again(
+    open_page: OpenPage, empty: Workspace, launched: list[RunFolder]
+) -> None:
+    run = starved(empty)
+    run.save_config(FinetuneConfig(epochs=7), {})
+    run.write_status(state="finished")
+    checkpoint_path(run, 3).unlink()
+    app = open_page(empty, "loss_shares")
+    app = app.button(key=f"shares_restart_{run.id}").click().run()
+    app = app.button(key="restart_start").click().run()
+    assert [new.config() for new in launched] == [
+        replace(run.config(), epochs=14, restart_from=f"{run.id}@7")
+    ]
+
+
 def test_a_clone_fills_the_form_with_the_settings_of_the_run(
     open_page: OpenPage, sample: Workspace, launched: list[RunFolder]
 ) -> None:
