@@ -112,7 +112,7 @@ class Charts {
     if (this.stop === stop) this.fetch();
   }
 
-  draw() {
+  async draw() {
     if (!this.answer || !this.host.isConnected) return;
     const { share, tiles, figures } = this.answer;
     const theme = themeOf(this.host);
@@ -122,7 +122,14 @@ class Charts {
     this.lay();
     this.tell(share);
     this.find("tiles").replaceChildren(...tiles.map(tileOf));
-    for (const name of ROWS.flat()) if (name !== "tiles") this.plot(name, figures[name], theme);
+    const names = ROWS.flat().filter((name) => name !== "tiles");
+    for (const name of names) this.find(name).hidden = !figures[name]; // the others get its room
+    for (const name of names.filter((name) => figures[name])) {
+      this.plot(name, figures[name], theme);
+      // A chart a frame: the first is seen before the last is drawn.
+      await new Promise(requestAnimationFrame);
+      if (this.shown !== key || !this.host.isConnected) return; // there is something newer to draw
+    }
   }
 
   // Build the frame once; charts stay the same elements, so that nothing blinks.
@@ -152,11 +159,9 @@ class Charts {
 
   plot(name, figure, theme) {
     const place = this.find(name);
-    place.hidden = !figure;
-    if (!figure) return;
     const { title, ...rest } = figure.layout;
     const layout = { ...rest, template: { layout: theme }, title: { ...title, text: `<b>${title.text}</b>` } };
-    // What was measured is the width of an empty place before, not of the drawn chart.
+    // Its place has the width that the page gives it; plotly would keep that of the last drawing.
     layout.width = Math.floor(place.clientWidth);
     window.Plotly.react(place, figure.data, layout, this.data.cameras[name]);
     if (CHOOSES.includes(name) && !place.chooses) {
