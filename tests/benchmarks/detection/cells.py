@@ -52,18 +52,17 @@ class Cell:
         return f"{self.name.replace(' ', '-').replace('/', '-')}-{digest.hexdigest()[:8]}-{seed}"
 
 
-CELLS: tuple[Cell, ...] = (
+CELLS: tuple[Cell, ...] = (  # those with a goal first: they are trained first
     # Both heads
     Cell(name="bar head", n_seeds=5),
     Cell(name="mean head", options=MEAN, n_seeds=3),
     Cell(name="mean head, weights .1/.1/.5/.3", options=MEAN_WEIGHTS, n_seeds=3),
     Cell(name="mean head, as in the source", options=MEAN | AS_IN_THE_SOURCE),
-    # The bar head without one ingredient
-    Cell(name="bar head, no augmentation", options={"augment": "none"}, n_seeds=3),
-    Cell(name="bar head, forget gates at 0", options={"forget_bias": 0.0}),
-    Cell(name="bar head, features as they are", options={"standardize": False}),
-    Cell(name="bar head, countdown in raw bars", options={"countdown": "raw"}),
-    Cell(name="bar head, raw weights", options={"balance": "raw"}),
+    # Other data
+    Cell(name="bar head", world="rplant0.7", n_seeds=3),
+    Cell(name="bar head", world="s1.2", n_seeds=3),
+    Cell(name="bar head", world="rweak", n_seeds=3),
+    Cell(name="bar head", world="s0.7"),
     # Few labels and pretraining
     Cell(name="bar head, 50 labels", n_labels=50, n_seeds=3),
     Cell(
@@ -82,12 +81,13 @@ CELLS: tuple[Cell, ...] = (
     Cell(
         name="bar head, mae pretraining, frozen", pretrained="mae", options={"freeze_encoder": True}
     ),
-    # Other data
-    Cell(name="bar head", world="rplant0.7", n_seeds=3),
-    Cell(name="bar head", world="rplant1.1"),
-    Cell(name="bar head", world="rweak", n_seeds=3),
-    Cell(name="bar head", world="s1.2", n_seeds=3),
-    Cell(name="bar head", world="s0.7"),
+    # The bar head without one ingredient
+    Cell(name="bar head, no augmentation", options={"augment": "none"}, n_seeds=3),
+    Cell(name="bar head, forget gates at 0", options={"forget_bias": 0.0}),
+    Cell(name="bar head, features as they are", options={"standardize": False}),
+    Cell(name="bar head, countdown in raw bars", options={"countdown": "raw"}),
+    Cell(name="bar head, raw weights", options={"balance": "raw"}),
+    # The other head on other data
     Cell(name="mean head", options=MEAN, world="rplant0.7"),
     Cell(name="mean head", options=MEAN, world="rweak"),
 )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from moola.baselines.rules import Spans
+from moola.decode import DecodedSpans
 from moola.decoders import DECODERS, PerBar, decode
 
 from .work import Trained
 
 
-def decoded(trained: Trained) -> dict[str, Spans]:
+def decoded(trained: Trained) -> dict[str, DecodedSpans]:
     """Return the spans of every decoder that the model's heads allow."""
     outputs = trained.outputs
     heads = PerBar(
@@ -16,8 +16,4 @@ def decoded(trained: Trained) -> dict[str, Spans]:
         edge_logits=outputs.edge_logits,
         pointers=outputs.pointers,
     )
-    found = {}
-    for name in DECODERS:
-        spans = decode(heads, name, trained.prior, trained.calibration)
-        found[name] = Spans(spans.start, spans.end, spans.confidence)
-    return found
+    return {name: decode(heads, name, trained.prior, trained.calibration) for name in DECODERS}

@@ -18,7 +18,14 @@ from .decoders import decoded
 from .finding import FINDERS
 from .goals import goal_rows
 from .means import Mean, difference
-from .scoring import calibration_error, countdown_scores, span_scores, staged_types, type_scores
+from .scoring import (
+    calibration_error,
+    countdown_scores,
+    countdown_to_median_start,
+    span_scores,
+    staged_types,
+    type_scores,
+)
 from .work import Trained
 from .worlds import world
 
@@ -32,6 +39,7 @@ COLUMNS = {
     "center_mae": "centre MAE",
     "start_ece": "start calibration error",
     "countdown_mae": "countdown MAE",
+    "implied_countdown_mae": "countdown MAE by the start",
     "type_f1": "type F1, head",
     "stage_f1": "type F1, two-stage",
 }
@@ -54,6 +62,8 @@ def rows_of_run(cell: Cell, seed: int, trained: Trained) -> Iterator[dict[str, o
         scores |= type_scores(data.test, types, "stage")
         if decoder == "start":  # the one whose confidence is that of the start alone
             scores["start_ece"] = calibration_error(data.test, spans)
+            implied = countdown_scores(train, data.test, countdown_to_median_start(spans))
+            scores |= {f"implied_{name}": value for name, value in implied.items()}
         yield _row(cell.world, cell.name, decoder, seed, scores | {"cpu_s": trained.cpu_s})
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from moola.baselines.rules import Floats, Spans
 from moola.config import COUNTDOWN_CLIP_BARS
+from moola.decode import DecodedSpans
 from moola.examples import Examples
 from moola.labels import encode_pointers
 from moola.metrics import confusion, countdown_errors, edge_hits, f1_macro, span_iou
@@ -17,7 +18,7 @@ ECE_BINS = 10
 TWO_TYPES = (SPAN_TYPES.index("consolidation"), SPAN_TYPES.index("retracement"))
 
 
-def span_scores(test: Examples, spans: Spans) -> dict[str, float]:
+def span_scores(test: Examples, spans: Spans | DecodedSpans) -> dict[str, float]:
     """Return how well spans match the labels, on all windows and on the surest ones."""
     true = {"true_start": test.start, "true_end": test.end}
     hits = edge_hits(spans.start, spans.end, **true)
@@ -38,7 +39,7 @@ def span_scores(test: Examples, spans: Spans) -> dict[str, float]:
     return {name: float(value) for name, value in values.items()}
 
 
-def calibration_error(test: Examples, spans: Spans) -> float:
+def calibration_error(test: Examples, spans: DecodedSpans) -> float:
     """Return the gap between confidence and start hits over ten bins of equal size."""
     hits = edge_hits(spans.start, spans.end, true_start=test.start, true_end=test.end).start
     order = np.argsort(spans.confidence)
@@ -66,6 +67,13 @@ def countdown_scores(
     }
 
 
+def countdown_to_median_start(spans: DecodedSpans) -> Floats:
+    """Return (N, 105) bars to the median of the start's posterior, which no head had to learn."""
+    total = np.cumsum(spans.start_prob, axis=1)
+    median = (total >= total[:, -1:] / 2).argmax(axis=1)
+    return median[:, None] - np.arange(WINDOW_LENGTH, dtype=np.float64)
+
+
 def type_scores(test: Examples, probabilities: Floats, prefix: str) -> dict[str, float]:
     """Return macro F1 over all types, and over two on the windows labelled with one of them."""
     rows = np.isin(test.type_id, TWO_TYPES)
@@ -76,7 +84,9 @@ def type_scores(test: Examples, probabilities: Floats, prefix: str) -> dict[str,
     }
 
 
-def staged_types(stage: TypeStage | None, test: Examples, spans: Spans, head: Floats) -> Floats:
+def staged_types(
+    stage: TypeStage | None, test: Examples, spans: DecodedSpans, head: Floats
+) -> Floats:
     """Return (N, 3) type probabilities of the second stage at `spans`; the head's without one."""
     if stage is None:
         return head
