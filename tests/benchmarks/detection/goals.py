@@ -27,6 +27,8 @@ class Goal:
     at_most: bool = False
     lower_bound: float | None = None
     """What the lower end of the interval should exceed."""
+    if_missed: str = ""
+    """What is known of the reason."""
 
     def measured(self, table: pd.DataFrame) -> Mean | None:
         """Return the mean over seeds, None without any."""
@@ -37,7 +39,8 @@ class Goal:
         """Return whether the mean, and the interval where one is asked for, reach the limit."""
         met = found.value <= self.limit if self.at_most else found.value >= self.limit
         least = self.lower_bound
-        return _verdict(met, None if least is None else least - (found.value - found.half))
+        verdict = _verdict(met, None if least is None else least - (found.value - found.half))
+        return f"{verdict}: {self.if_missed}" if verdict == "missed" and self.if_missed else verdict
 
 
 GOALS = (
@@ -47,8 +50,21 @@ GOALS = (
     Goal("calibration error of the start", BAR, "start_ece", 0.05, at_most=True),
     Goal("centre MAE on hits", BAR, "center_mae_on_hits", 0.017, at_most=True),
     Goal("centre MAE of the surest quarter", BAR, "center_mae@0.25", 0.028, at_most=True),
-    Goal("countdown MAE, clipped at 20 bars", BAR, "countdown_mae", 5.0, at_most=True),
-    Goal("countdown skill", BAR, "countdown_skill", 0.12),
+    Goal(
+        "countdown MAE, clipped at 20 bars",
+        BAR,
+        "countdown_mae",
+        5.0,
+        at_most=True,
+        if_missed="no information is 6.7 bars off here, 5.7 in the prototype",
+    ),
+    Goal(
+        "countdown skill",
+        BAR,
+        "countdown_skill",
+        0.12,
+        if_missed="the head's regression blurs what it is unsure of: the model knows more (below)",
+    ),
     Goal(
         "countdown MAE, bars to the median start", BAR, "implied_countdown_mae", 5.0, at_most=True
     ),
