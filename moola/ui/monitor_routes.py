@@ -35,6 +35,8 @@ PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 PLOTLY_URL = f"/monitor/plotly.js?v={plotly.__version__}"
 NO_STORE = {"Cache-Control": "no-store"}
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+# An answer that names its encoding is not packed anew for every tab: 0.3 s for plotly.
+UNPACKED = {"Content-Encoding": "identity"}
 Answer = Callable[[Request], Awaitable[Response]]
 
 
@@ -63,7 +65,7 @@ def routes(workspace: Workspace) -> list[Route]:
         )
 
     async def library(request: Request) -> Response:
-        return FileResponse(PLOTLY, media_type="text/javascript", headers=FOREVER)
+        return FileResponse(PLOTLY, media_type="text/javascript", headers=FOREVER | UNPACKED)
 
     return [
         Route(f"/monitor/{name}", _guarded(answer), methods=["GET"])
@@ -91,7 +93,7 @@ def _figures(workspace: Workspace, run_id: str, span: str) -> Response:
         made = live_figures.answer(book, run, span)
     except MoolaError as error:
         return JSONResponse({"error": str(error)}, 422)
-    return Response(made, media_type="application/json", headers=NO_STORE)
+    return Response(made, media_type="application/json", headers=NO_STORE | UNPACKED)
 
 
 class _Look:
