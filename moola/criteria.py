@@ -96,7 +96,12 @@ HIT = Goal("hit_at_3", "Hit@±3 (both edges)", "> 60%", "share", low=0.60)
 COUNTDOWN = Goal("countdown_mae_bars", "Countdown MAE", "< 5 bars", "bars", high=5.0)
 CENTER = Goal("center_mae_norm", "Pointer centre MAE", "< 0.02", "norm", high=0.02)
 F1 = Goal("type_f1_macro", "Type macro F1", "> 0.50", "score", low=0.50)
+TYPE_AT_LABELS = Goal(
+    "type_f1_at_labels", "Type macro F1 at labelled starts", "> 0.50", "score", low=0.50
+)
 RECALL = Goal("type_recall_min", "Lowest recall of a type", "> 0.30", "score", low=0.30)
 PTR_SHARE = Goal("ptr_loss_share", "Pointer loss share", "60–80%", "share", low=0.60, high=0.80)
 TYPE_SHARE = Goal("type_loss_share", "Type loss share", "< 20%", "share", high=0.20)
 SILENCED = Goal("n_silenced", "Silenced tasks", "none", "count", high=1)
+SCORED_GOALS = (HIT, COUNTDOWN, CENTER, F1, RECALL)
+"""What every run is scored by, from its predictions."""

@@ -49,7 +49,6 @@ log = logging.getLogger("moola")
 
 FOLDS_FILE = "folds.npz"
 FOLD_FACTS_FILE = "folds.json"
-OOF_FILE = "oof.parquet"
 STOP_FILE = ".stop"
 POLL_S = 1.0
 
@@ -250,7 +249,7 @@ def join(run: RunFolder, splits: list[list[Split]]) -> None:
         for fold in range(len(folds))
     ]
     every = pd.concat(tables, ignore_index=True)
-    write_predictions(every, run.path / OOF_FILE)
+    write_predictions(every, run.path / evaluate.OOF_FILE)
     write_predictions(every.loc[every["repeat"] == 0], run.path / "predictions.parquet")
     evaluate.write_floor(run, fold_constants(examples, splits[0]))
     facts = [

@@ -1,41 +1,36 @@
 """Judge a run against its targets: ``python -m moola evaluate --run RUN``.
 
-Eight lines, on validation windows only, with 95 % intervals and the score of the best constant
-predictors on the same windows. A verdict is *met* or *not met* when the whole interval lies on
-one side of the target, else *undecided*: a handful of windows proves nothing.
+Eight lines, nine with a type stage, on validation windows only, with 95 % intervals and the score
+of the best constant predictors on the same windows. A verdict is *met* or *not met* when the whole
+interval lies on one side of the target, else *undecided*: a handful of windows proves nothing.
 """
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from moola.criteria import (
-    CENTER,
-    COUNTDOWN,
-    F1,
-    HIT,
-    RECALL,
-    Criterion,
-    Goal,
-)
-from moola.examples import Examples
+from moola.confidence import WANTED_SHARE, choose_abstention, keep_abstention
+from moola.criteria import F1, SCORED_GOALS, TYPE_AT_LABELS, Criterion
+from moola.examples import NO_SPAN, Examples
 from moola.exceptions import RunError
 from moola.floors import fit_constants
-from moola.metrics import Predicted, false_alarm_rate, recalls, score
-from moola.resampling import Score
+from moola.metrics import Predicted, edge_hits, score
 from moola.runs import RunFolder, write_json
 from moola.schema import SPAN_TYPES, WINDOW_LENGTH
 from moola.share_lines import share_lines
 from moola.span_measures import measure
-from moola.type_stage import STAGE_COLUMNS, decided_types
+from moola.success_lines import Scored, scored_line
+from moola.type_stage import STAGE_COLUMNS, TypeStage, decided_types
 
+OOF_FILE = "oof.parquet"
+"""What every repeat of a cross-validation says of every window."""
 SUCCESS_FILE = "success.json"
 FLOOR_FILE = "floor.npz"
 BASELINES_FILE = "baselines.json"
@@ -43,29 +38,15 @@ BASELINES_FILE = "baselines.json"
 MEASURES_FILE = "measures.json"
 """What the table has no line for; see `moola.span_measures`."""
 SUCCESS_SCHEMA = 1
-MIN_GROUPS = 10
-"""With fewer a bootstrap interval can shrink to one point: three hits of three prove nothing."""
-BASELINE_KINDS = ("rules", "boosting")
-SCORED_GOALS = (HIT, COUNTDOWN, CENTER, F1, RECALL)
 
 
-@dataclass(frozen=True, eq=False)
-class _Scored:
-    """The validation rows, and their scores for the model and for the constant predictors."""
+def evaluate_run(run: RunFolder, *, wanted_hits: float = WANTED_SHARE) -> list[Criterion]:
+    """Return the success table of `run` and store it as ``success.json``.
 
-    examples: Examples
-    predicted: Predicted
-    model: dict[str, Score]
-    floor: dict[str, Score]
-    baselines: dict[str, dict[str, dict[str, float]]]
-    has_heads: bool
-    type_note: str  # by what the types were named
-
-
-def evaluate_run(run: RunFolder) -> list[Criterion]:
-    """Return the success table of `run` and store it as ``success.json``."""
+    Beside it goes ``abstention.json``: the confidence from which on hits reach `wanted_hits`.
+    """
     history = run.history()
-    criteria = [*_scored_lines(run), *share_lines(history)]
+    criteria = [*_scored_lines(run, wanted_hits), *share_lines(history)]
     stored = {"schema": SUCCESS_SCHEMA, "criteria": [asdict(line) for line in criteria]}
     write_json(run.path / SUCCESS_FILE, stored)
     return criteria
@@ -154,31 +135,90 @@ def read_floor(run: RunFolder, examples: Examples) -> Predicted:
         return Predicted(**{name: stored[name] for name in stored.files})
 
 
-def _scored_lines(run: RunFolder) -> list[Criterion]:
+def predicted_by_seed(run: RunFolder, examples: Examples) -> list[Predicted]:
+    """Return what each seed of a run says of `examples`: a cross-validation has one a repeat.
+
+    Nothing before the run has predicted.
+    """
+    table = run.predictions()
+    if table is None:
+        return []
+    path = run.path / OOF_FILE
+    tables = [table]
+    if path.exists():
+        every = pd.read_parquet(path)
+        tables = [found for _, found in every.groupby("repeat")]
+    try:
+        return [align_predictions(found, examples) for found in tables]
+    except (KeyError, ValueError, TypeError) as error:
+        raise RunError(f"Run {run.id}: predictions.parquet cannot be used: {error}.") from error
+
+
+def _scored_lines(run: RunFolder, wanted_hits: float) -> list[Criterion]:
     table = run.predictions()
     if table is None:
         why = "Not computed yet: predictions are written when the run ends."
         return [goal.line(note=why) for goal in SCORED_GOALS]
     examples = run.examples()
-    try:
-        predicted = align_predictions(table, examples)
-    except (KeyError, ValueError, TypeError) as error:
-        raise RunError(f"Run {run.id}: predictions.parquet cannot be used: {error}.") from error
+    is_val = examples.is_val
     floor = read_floor(run, examples)
-    val, predicted = examples.take(examples.is_val), predicted.take(examples.is_val)
+    seeds = [found.take(is_val) for found in predicted_by_seed(run, examples)]
+    val, predicted = examples.take(is_val), seeds[0]
     if val.has_span.any():
-        sure = _confidence(table, val)
-        write_json(run.path / MEASURES_FILE, measure(val, predicted, sure))
-    scored = _Scored(
+        _keep_measures(run, table, val, predicted, wanted_hits)
+    scored = Scored(
         examples=val,
         predicted=predicted,
-        model=score(val, predicted),
+        seeds=[score(val, found) for found in seeds],
         floor=score(val, floor),
         baselines=read_baselines(run),
         has_heads=run.config().use_expansion_heads,
         type_note=_by_what(table, val),
     )
-    return [_scored_line(goal, scored) for goal in SCORED_GOALS]
+    lines = [scored_line(goal, scored) for goal in SCORED_GOALS]
+    stage = _type_stage_line(run, table, scored)
+    at = SCORED_GOALS.index(F1) + 1
+    return lines if stage is None else [*lines[:at], stage, *lines[at:]]
+
+
+def _keep_measures(
+    run: RunFolder, table: pd.DataFrame, val: Examples, predicted: Predicted, wanted_hits: float
+) -> None:
+    """Write what the table has no line for, and the confidence to abstain below."""
+    sure = _confidence(table, val)
+    inside = _inside(table, val)
+    write_json(run.path / MEASURES_FILE, measure(val, predicted, sure, inside_prob=inside))
+    known = val.has_span & np.isfinite(sure) & (predicted.start != NO_SPAN)
+    hit = edge_hits(predicted.start, predicted.end, true_start=val.start, true_end=val.end).both
+    chosen = choose_abstention(sure[known], hit[known], val.group[known], wanted=wanted_hits)
+    keep_abstention(run.path, chosen, wanted=wanted_hits)
+
+
+def _type_stage_line(run: RunFolder, table: pd.DataFrame, scored: Scored) -> Criterion | None:
+    """Return how well the type stage names types where the start is known; None without one."""
+    val = scored.examples
+    said = np.full((len(val), len(SPAN_TYPES)), np.nan)
+    folder = _stage_folders(run, table, val)
+    for name in np.unique(folder):
+        stage, rows = TypeStage.load(Path(name)), folder == name
+        if stage is not None:
+            said[rows] = stage.probabilities(val.ohlc[rows], val.start[rows], val.end[rows])
+    if not np.isfinite(said[val.has_span]).all() or not val.has_span.any():
+        return None
+    type_id = np.nan_to_num(said, nan=-1.0).argmax(axis=1)
+    named = replace(scored.predicted, start=val.start, end=val.end, type_id=type_id)
+    scores = {TYPE_AT_LABELS.key: score(val, named)[F1.key]}
+    floor = {TYPE_AT_LABELS.key: scored.floor[F1.key]}
+    return scored_line(TYPE_AT_LABELS, replace(scored, seeds=[scores], floor=floor))
+
+
+def _stage_folders(run: RunFolder, table: pd.DataFrame, val: Examples) -> NDArray[np.str_]:
+    """Return (N,) the folder whose type stage never saw each row."""
+    if "fold" not in table:
+        return np.full(len(val), str(run.path))
+    first = table.drop_duplicates("window_uid").set_index("window_uid")["fold"]
+    folds = first.reindex(val.window_uid).to_numpy(np.int64)
+    return np.array([str(run.path / "folds" / f"r0-f{fold}") for fold in folds.tolist()])
 
 
 def _by_what(table: pd.DataFrame, val: Examples) -> str:
@@ -197,122 +237,9 @@ def _confidence(table: pd.DataFrame, examples: Examples) -> NDArray[np.float64]:
     return first.reindex(examples.window_uid).to_numpy(np.float64)
 
 
-def _scored_line(goal: Goal, scored: _Scored) -> Criterion:
-    metric = scored.model.get(goal.key)
-    if metric is None:
-        return goal.line(note="Not computed: this run trained no countdown head.")
-    n_windows, value = len(metric.group), metric.value
-    if not math.isfinite(value):
-        why = "the predictions are not finite" if n_windows else "no labelled validation window"
-        return goal.line(n_windows=n_windows, note=f"Not computed: {why}.")
-    interval, floor = metric.interval(), scored.floor[goal.key].value
-    verdict, too_few = goal.verdict(*interval), _too_few(goal, metric)
-    others = {kind: _best_of(goal, scored.baselines.get(kind, {})) for kind in BASELINE_KINDS}
-    notes = [
-        _NOTES[goal.key](scored),
-        _floor_note(goal, value, floor=floor, interval=interval),
-        *(
-            f"No better than {kind}."
-            for kind, other in others.items()
-            if other is not None and not goal.is_better(value, other)
-        ),
-        too_few if verdict != "undecided" else _to_decide(goal, value, interval, n_windows),
-    ]
-    low, high = (edge if math.isfinite(edge) else None for edge in interval)
-    return goal.line(
-        value=value,
-        low=low,
-        high=high,
-        floor=floor,
-        **others,
-        n_windows=n_windows,
-        verdict="undecided" if too_few else verdict,
-        note=" ".join(note for note in notes if note),
-    )
-
-
-def _best_of(goal: Goal, scores: dict[str, dict[str, float]]) -> float | None:
-    """Return the best value of several baselines: chosen after the fact, in their favour."""
-    values = [found[goal.key] for found in scores.values() if goal.key in found]
-    return (max if math.isinf(goal.high) else min)(values, default=None)
-
-
-def _to_decide(goal: Goal, value: float, interval: tuple[float, float], n_windows: int) -> str:
-    needed = goal.windows_to_decide(value, interval, n_windows)
-    return f"About {needed:,} windows like these would decide." if needed else ""
-
-
-def _too_few(goal: Goal, metric: Score) -> str:
-    """Return why the windows cannot decide whatever the interval says, or nothing."""
-    n_groups = len(np.unique(metric.group))
-    if n_groups < MIN_GROUPS:
-        return f"Undecided: {n_groups} groups of overlapping windows are fewer than {MIN_GROUPS}."
-    return _rare_types(goal, metric) if goal is RECALL else ""
-
-
-def _rare_types(goal: Goal, metric: Score) -> str:
-    """Return which types are too rare to judge, unless a common one fails by itself."""
-    counts = _type_cells(metric).sum(axis=1)
-    rare = [name for name, n in zip(SPAN_TYPES, counts, strict=True) if 0 < n < MIN_GROUPS]
-    is_common = np.repeat(counts >= MIN_GROUPS, len(SPAN_TYPES))
-    common = Score(metric.parts * is_common, metric.group, metric.statistic)
-    if not rare or goal.verdict(*common.interval()) == "not met":
-        return ""
-    return f"Undecided: fewer than {MIN_GROUPS} windows of {' and '.join(rare)}."
-
-
-def _floor_note(goal: Goal, value: float, *, floor: float, interval: tuple[float, float]) -> str:
-    if not goal.is_better(value, floor):
-        return "No better than the best constant predictor."
-    if goal.verdict(floor, floor) == "met":
-        return "The best constant predictor reaches the target too."
-    if interval[0] <= floor <= interval[1]:
-        return "Not clearly better than the best constant predictor: it lies in the interval."
-    return ""
-
-
-def _hit_note(scored: _Scored) -> str:
-    notes = [f"Start alone {scored.model['start_at_3'].value:.0%}."]
-    notes += [] if scored.has_heads else ["Spans come from the pointers: no binary head."]
-    n_empty = int((~scored.examples.has_span).sum())
-    if n_empty:
-        rate = false_alarm_rate(scored.examples, scored.predicted)
-        notes.append(f"False alarms: {rate:.0%} of {n_empty} windows without a span.")
-    return " ".join(notes)
-
-
-def _countdown_note(scored: _Scored) -> str:
-    value, floor = (side[COUNTDOWN.key].value for side in (scored.model, scored.floor))
-    near = scored.model["countdown_near_mae_bars"].value
-    skill = f"skill {1 - value / floor:.0%} over one profile for all windows; " if floor else ""
-    return f"All bars, clipped to ±20: {skill}{near:.1f} bars where the start is within 20."
-
-
-def _center_note(scored: _Scored) -> str:
-    return f"{scored.model[CENTER.key].value * (WINDOW_LENGTH - 1):.1f} bars."
-
-
-def _type_note(scored: _Scored) -> str:
-    cells = _type_cells(scored.model[RECALL.key])
-    counts = cells.sum(axis=1).astype(int)
-    known = [
-        f"{name} {recall:.2f} ({n})"
-        for name, recall, n in zip(SPAN_TYPES, recalls(cells), counts, strict=True)
-        if n
-    ]
-    absent = [name for name, n in zip(SPAN_TYPES, counts, strict=True) if n == 0]
-    text = f"Recall (windows): {', '.join(known)}."
-    return text + (f" Not among them: {', '.join(absent)}." if absent else "")
-
-
-def _type_cells(metric: Score) -> np.ndarray:
-    return metric.parts.sum(axis=0).reshape(len(SPAN_TYPES), -1)
-
-
-_NOTES: dict[str, Callable[[_Scored], str]] = {
-    HIT.key: _hit_note,
-    COUNTDOWN.key: _countdown_note,
-    CENTER.key: _center_note,
-    F1.key: lambda scored: scored.type_note,
-    RECALL.key: _type_note,
-}
+def _inside(table: pd.DataFrame, examples: Examples) -> NDArray[np.float64] | None:
+    """Return (N, 105) the probability of each bar to lie inside; None where a table has none."""
+    if "binary_prob" not in table:
+        return None
+    wide = table.pivot(index="window_uid", columns="bar", values="binary_prob")
+    return wide.reindex(examples.window_uid).to_numpy(np.float64)

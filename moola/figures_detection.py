@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from moola.confidence import Abstention, Point, Reliability
 from moola.figures import MUTED, TASK_COLORS, empty, finished
 from moola.learning import Fit
-from moola.review_curves import Abstention, Point, Reliability
 from moola.review_tables import Bucket
 
 BLUE, GREEN = TASK_COLORS["ptr"], TASK_COLORS["binary"]

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from moola import __version__, collect, evaluate
 from moola.bars import BarStore
 from moola.carrying import carry
+from moola.confidence import abstained
 from moola.config import FinetuneConfig, LabelChoice
 from moola.density import data_alert
 from moola.device import resolve_device
@@ -175,6 +176,7 @@ def predict(
     labels: LabelChoice | None = None,
     checkpoint: str = "last",
     out: Path | None = None,
+    abstain_below: float | None = None,
 ) -> tuple[pd.DataFrame, Path]:
     """Predict with a checkpoint of `run` and write the table; return it and its path.
 
@@ -184,6 +186,8 @@ def predict(
         A label file, or the windows of the store to take. Without both: the run's own windows.
     out
         Parquet to write, by default the run's ``predictions.parquet``.
+    abstain_below
+        Confidence below which a span is left out.
     """
     if data is None and labels is None:
         examples = run.examples()
@@ -195,6 +199,8 @@ def predict(
     if not path.exists():
         raise RunError(f"Run {run.id} should have trained to predict. Found no {path.name}.")
     table = predict_windows(path, examples, device=run.config().device)
+    if abstain_below is not None:
+        table = abstained(table, abstain_below)
     table["split"] = _split_names(table["window_uid"].to_numpy(str), run.examples())
     return table, write_predictions(table, out or run.path / "predictions.parquet")
 

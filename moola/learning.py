@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from moola.confidence import Point, point
 from moola.exceptions import RunError
 from moola.resampling import group_interval
-from moola.review_curves import Point, point
 from moola.runs import RunFolder
 
 CURVE_FILE = "learning_curve.parquet"

@@ -18,6 +18,7 @@ from moola import (
     agreement,
     ceilings,
     comparing,
+    confidence,
     evaluate,
     lateness,
     review_curves,
@@ -219,7 +220,7 @@ def _calibration(run: RunFolder, examples: Examples) -> list[str]:
 def _reliability(rows: Sequence[Reading], curves: dict[str, Curves], inside: Any) -> list[str]:
     found = {
         "the span's confidence": review_curves.span_reliability(rows),
-        f"bars within {review_curves.NEAR_BARS} of an edge": review_curves.edge_reliability(
+        f"bars within {confidence.NEAR_BARS} of an edge": review_curves.edge_reliability(
             rows, curves, inside
         ),
     }

@@ -83,13 +83,6 @@ def group_interval(
     return _percentiles(statistic(times @ _sums(parts, group, names)))
 
 
-def over_windows(score: Score) -> Interval:
-    """Return a score with its interval over groups of windows; without one if they are too few."""
-    if score.n_groups < LEAST_GROUPS:
-        return Interval(score.value, np.nan, np.nan)
-    return Interval(score.value, *score.interval())
-
-
 def paired(before: Score, after: Score) -> Score:
     """Return ``after - before`` as one score, both on the same windows in the same order.
 

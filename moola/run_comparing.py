@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from moola.criteria import Goal
-from moola.evaluate import SCORED_GOALS, align_predictions
+from moola.criteria import SCORED_GOALS, Goal
+from moola.evaluate import predicted_by_seed
 from moola.examples import Examples
-from moola.exceptions import RunError
 from moola.metrics import Predicted, score
-from moola.resampling import LEAST_GROUPS, Interval, Score, over_windows, paired, unpaired
+from moola.resampling import LEAST_GROUPS, Interval, Score, over_seeds, paired, unpaired
 from moola.runs import RunFolder
 
 DATA_OPTIONS = ("data", "release", "labels", "val_fraction", "split", "purge_bars", "embargo")
@@ -52,13 +51,16 @@ class HeldOut:
 
     examples: Examples
     predicted: Predicted
+    repeats: tuple[Predicted, ...] = ()
+    """What further seeds of the run say of the same windows."""
 
     def take(self, window_uids: set[str]) -> HeldOut:
         """Return those windows, in the order of their ids: two runs then match row for row."""
         names = self.examples.window_uid
         rows = np.flatnonzero(np.isin(names, sorted(window_uids)))
         rows = rows[np.lexsort((self.examples.start[rows], names[rows]))]
-        return HeldOut(self.examples.take(rows), self.predicted.take(rows))
+        repeats = tuple(found.take(rows) for found in self.repeats)
+        return HeldOut(self.examples.take(rows), self.predicted.take(rows), repeats)
 
     @property
     def labelled(self) -> set[str]:
@@ -68,6 +70,12 @@ class HeldOut:
     def scores(self) -> dict[str, Score]:
         """Return every metric that can be computed."""
         return score(self.examples, self.predicted)
+
+    def scores_by_seed(self) -> dict[str, list[Score]]:
+        """Return the scores of `SCORED_GOALS` that can be computed, one a seed."""
+        found = [score(self.examples, said) for said in (self.predicted, *self.repeats)]
+        keys = [goal.key for goal in SCORED_GOALS if goal.key in found[0]]
+        return {key: [scores[key] for scores in found] for key in keys}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,15 +137,9 @@ def _shown(value: Any) -> str:
 
 def held_out(run: RunFolder) -> HeldOut | None:
     """Return the held-out windows of `run`; None before it has predicted."""
-    table = run.predictions()
-    if table is None:
-        return None
     examples = run.examples()
-    try:
-        predicted = align_predictions(table, examples)
-    except (KeyError, ValueError, TypeError) as error:
-        raise RunError(f"Run {run.id}: predictions.parquet cannot be used: {error}.") from error
-    return HeldOut(examples.take(examples.is_val), predicted.take(examples.is_val))
+    seeds = [found.take(examples.is_val) for found in predicted_by_seed(run, examples)]
+    return HeldOut(examples.take(examples.is_val), seeds[0], tuple(seeds[1:])) if seeds else None
 
 
 def compare(runs: Mapping[str, HeldOut]) -> list[Compared]:
@@ -150,12 +152,12 @@ def compare(runs: Mapping[str, HeldOut]) -> list[Compared]:
 
 
 def _compared(run_id: str, found: HeldOut, base: HeldOut | None) -> Compared:
-    scores = _scored(found.scores())
+    scores = found.scores_by_seed()
     differences, basis = ({}, "") if base is None else difference(base, found)
     return Compared(
         run_id=run_id,
         n_windows=len(found.labelled),
-        scores={key: over_windows(score) for key, score in scores.items()},
+        scores={key: over_seeds(seeds) for key, seeds in scores.items()},
         differences=differences,
         basis=basis,
     )
@@ -166,17 +168,22 @@ def difference(base: HeldOut, found: HeldOut) -> tuple[dict[str, Interval], str]
     common = base.labelled & found.labelled
     before, after = base.take(common), found.take(common)
     if len(np.unique(before.examples.group)) < LEAST_GROUPS:
-        before_all, after_all = _scored(base.scores()), _scored(found.scores())
+        before_all, after_all = base.scores_by_seed(), found.scores_by_seed()
         return (
-            {k: unpaired(before_all[k], after_all[k]) for k in before_all if k in after_all},
+            {k: unpaired(before_all[k][0], after_all[k][0]) for k in before_all if k in after_all},
             f"unpaired: {len(common)} held-out windows in common are too few",
         )
-    pairs, other = _scored(before.scores()), _scored(after.scores())
-    scores = {key: paired(pairs[key], other[key]) for key in pairs if key in other}
+    one, other = before.scores_by_seed(), after.scores_by_seed()
     return (
-        {key: over_windows(score) for key, score in scores.items()},
+        {key: _over_pairs(one[key], other[key]) for key in one if key in other},
         _basis(base, found, common),
     )
+
+
+def _over_pairs(before: Sequence[Score], after: Sequence[Score]) -> Interval:
+    """Return the mean difference over seeds; a run with fewer seeds meets several with each."""
+    n = max(len(before), len(after))
+    return over_seeds([paired(before[i % len(before)], after[i % len(after)]) for i in range(n)])
 
 
 def _basis(base: HeldOut, found: HeldOut, common: set[str]) -> str:
@@ -186,10 +193,6 @@ def _basis(base: HeldOut, found: HeldOut, common: set[str]) -> str:
         f"paired on {len(common)} common windows; held out are {len(base.labelled)} and "
         f"{len(found.labelled)}, which differ"
     )
-
-
-def _scored(scores: Mapping[str, Score]) -> dict[str, Score]:
-    return {goal.key: scores[goal.key] for goal in SCORED_GOALS if goal.key in scores}
 
 
 def is_gain(goal: Goal, change: Interval) -> bool | None:

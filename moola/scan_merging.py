@@ -37,6 +37,13 @@ class WindowVotes(NamedTuple):
     confidence: NDArray[np.float32]  # (W,)
     type_probabilities: NDArray[np.float32]  # (W, 3)
 
+    def surer_than(self, threshold: float) -> WindowVotes:
+        """Return the same windows, of which those below a confidence say nothing."""
+        sure = self.confidence >= threshold
+        return self._replace(
+            start=np.where(sure, self.start, NO_SPAN), end=np.where(sure, self.end, NO_SPAN)
+        )
+
 
 class MergedSpans(NamedTuple):
     """Disjoint spans, best supported first."""

@@ -153,15 +153,23 @@ class ScanResult:
 
 
 def finish(
-    folder: ScanFolder, bar_store: BarStore, *, min_support: float, per_bar: bool
+    folder: ScanFolder,
+    bar_store: BarStore,
+    *,
+    min_support: float,
+    per_bar: bool,
+    abstain_below: float = 0.0,
 ) -> ScanResult:
-    """Merge the parts of a done scan and write the result."""
+    """Merge the parts of a done scan and write the result.
+
+    Windows that are less sure than `abstain_below` count as saying nothing.
+    """
     plan = folder.plan()
     if plan is None or folder.n_done() < plan.n_parts:
         raise RunError(f"The scan in {folder.path} should be done. Found parts missing.")
     times = pd.DatetimeIndex(bar_store.read(plan.bars)["timestamp"])
     spans = merge_votes(
-        folder.votes(plan),
+        folder.votes(plan).surer_than(abstain_below),
         n_bars=plan.n_bars,
         run_start=run_starts(plan.n_bars, times, RuleParams.gap_bars),
         min_support=min_support,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -113,6 +113,14 @@ def spans_of(
         )
     found = [_run_span(row, *places[str(row["window_uid"])]) for row in rows]
     return sorted(found, key=lambda span: (span.series_id, span.bar_start))
+
+
+def sure_spans(spans: Iterable[RunSpan], threshold: float) -> list[RunSpan]:
+    """Return the same windows without the spans below a confidence."""
+    return [
+        span if span.confidence >= threshold else replace(span, start=NO_SPAN, end=NO_SPAN)
+        for span in spans
+    ]
 
 
 def _run_span(row: dict[Any, Any], series_id: str, bar_start: int) -> RunSpan:

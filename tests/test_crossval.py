@@ -11,11 +11,13 @@ import numpy as np
 import psutil
 import pytest
 
-from moola import crossval
+from moola import crossval, evaluate
 from moola.config import FinetuneConfig
 from moola.evaluate import read_success
 from moola.exceptions import ConfigError
 from moola.folding import Split
+from moola.metrics import confusion, f1_macro, score
+from moola.resampling import over_seeds
 from moola.runs import RunFolder
 from moola.type_stage import STAGE_COLUMNS, TypeStage
 from moola.workspace import Workspace
@@ -84,6 +86,33 @@ def test_a_cross_validation_is_evaluated_against_the_constants_of_each_fold(
     hit = next(line for line in success if line.key == "hit_at_3")
     assert hit.n_windows == 18
     assert hit.floor is not None
+
+
+def test_the_success_table_is_the_mean_over_repeats(finished: RunFolder) -> None:
+    examples, success = finished.examples(), read_success(finished)
+    assert success is not None
+    seeds = evaluate.predicted_by_seed(finished, examples)
+    found = [score(examples, said)["center_mae_norm"] for said in seeds]
+    line = next(line for line in success if line.key == "center_mae_norm")
+    mean = over_seeds(found)
+    assert len(found) == 2
+    assert found[0].value != found[1].value
+    assert (line.value, line.low, line.high) == (mean.value, mean.low, mean.high)
+    assert "Mean over 2 seeds" in line.note
+
+
+def test_types_are_also_scored_where_the_start_is_known(finished: RunFolder) -> None:
+    success = read_success(finished)
+    assert success is not None
+    line = next(line for line in success if line.key == "type_f1_at_labels")
+    examples, said = finished.examples(), []
+    for split in crossval.read_splits(finished)[0]:
+        stage, val = TypeStage.fit(examples.take(split.trains)), examples.take(split.is_val)
+        assert stage is not None
+        named = stage.probabilities(val.ohlc, val.start, val.end).argmax(axis=1)
+        said.append(confusion(val.type_id, named))
+    assert line.value == pytest.approx(float(f1_macro(sum(said))))
+    assert line.floor is not None
 
 
 def test_the_floor_of_a_window_is_fitted_on_the_rows_that_train_beside_it() -> None:

@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 import pytest
 
 from moola import figures, figures_monitor
+from moola.criteria import SCORED_GOALS
 from moola.epoch_parts import Mark
-from moola.evaluate import SCORED_GOALS
 from moola.figures_monitor import marks_of
 from moola.judgement import Alert
 from moola.schema import TASK_NAMES, TASKS

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from moola.exceptions import SchemaError
-from moola.resampling import Interval, Score, over_seeds, over_windows, paired, unpaired
+from moola.resampling import Interval, Score, over_seeds, paired, unpaired
 
 
 def hits(*values: int, group: list[int] | None = None) -> Score:
@@ -93,8 +93,8 @@ def test_too_few_groups_have_a_value_and_no_interval() -> None:
     assert found.value == pytest.approx(5 / 9)
     assert np.isnan(found.low)
     assert np.isnan(unpaired(hits(1, 0), hits(1, 1)).high)
-    assert np.isnan(over_windows(hits(1, 0, 1)).low)
-    assert over_windows(hits(*[1, 0] * 20)).low > 0.2
+    assert np.isnan(over_seeds([hits(1, 0, 1)]).low)
+    assert over_seeds([hits(*[1, 0] * 20)]).low > 0.2
 
 
 def test_no_seed_has_no_value() -> None:

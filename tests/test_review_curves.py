@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from moola import figures_detection, review_curves
+from moola import confidence, figures_detection, review_curves
 from moola.diagnostics import Curves
 from moola.examples import NO_SPAN
 from moola.review_tables import Reading, readings
@@ -13,10 +13,10 @@ from tests.test_review_tables import off_by, predicted
 from tests.toy import toy_examples
 
 
-def rows_of(offs: list[int], confidence: list[float]) -> list[Reading]:
+def rows_of(offs: list[int], sure_of: list[float]) -> list[Reading]:
     examples = toy_examples(len(offs))
     table = predicted(examples, off_by(examples, *offs))
-    sure = dict(zip(examples.window_uid.tolist(), confidence, strict=True))
+    sure = dict(zip(examples.window_uid.tolist(), sure_of, strict=True))
     table["confidence"] = table["window_uid"].map(sure).astype(float)
     return readings(examples, table)
 
@@ -26,8 +26,8 @@ def test_a_probability_that_comes_true_has_no_calibration_error() -> None:
     stated = rng.uniform(size=20_000)
     truth = rng.uniform(size=20_000) < stated
     group = np.arange(20_000)
-    honest = review_curves.reliability(stated, truth, group)
-    boastful = review_curves.reliability(stated**0.5, truth, group)
+    honest = confidence.reliability(stated, truth, group)
+    boastful = confidence.reliability(stated**0.5, truth, group)
     assert honest is not None
     assert boastful is not None
     assert honest.error < 0.02 < 0.1 < boastful.error
@@ -36,7 +36,7 @@ def test_a_probability_that_comes_true_has_no_calibration_error() -> None:
 
 def test_bins_hold_equal_many_cases() -> None:
     stated = np.r_[np.full(90, 0.01), np.full(10, 0.9)]
-    found = review_curves.reliability(stated, stated > 0.5, np.arange(100))
+    found = confidence.reliability(stated, stated > 0.5, np.arange(100))
     assert found is not None
     assert max(p.n for p in found.points) - min(p.n for p in found.points) <= 1
 
@@ -44,7 +44,7 @@ def test_bins_hold_equal_many_cases() -> None:
 def test_a_run_without_confidence_has_no_reliability_and_no_coverage_curve() -> None:
     rows = rows_of([0] * 12, [float("nan")] * 12)
     assert review_curves.span_reliability(rows) is None
-    assert review_curves.risk_coverage(rows) == []
+    assert review_curves.kept_hits(rows) == []
     assert review_curves.abstention(rows, wanted=0.5) is None
 
 
@@ -68,7 +68,7 @@ def test_abstaining_keeps_the_most_windows_whose_hits_reach_the_wanted_share() -
     assert chosen is not None
     assert (chosen.n, chosen.coverage, chosen.share) == (20, 0.5, 0.8)
     assert chosen.threshold == pytest.approx(0.8)
-    curve = review_curves.risk_coverage(rows)
+    curve = review_curves.kept_hits(rows)
     assert curve[-1].x == 1.0
     assert curve[-1].share == 0.4
 
@@ -107,5 +107,5 @@ def test_figures_carry_their_points_and_intervals() -> None:
     figure = figures_detection.reliability(found, title="T", stated="x", true="y")
     assert list(figure.data[1].y) == [0.0, 0.0, 0.5, 1.0, 1.0]
     chosen = review_curves.abstention(rows, wanted=0.9)
-    covered = figures_detection.risk_coverage(review_curves.risk_coverage(rows), chosen)
-    assert "22 windows kept" in covered.layout.title.subtitle.text
+    covered = figures_detection.risk_coverage(review_curves.kept_hits(rows), chosen)
+    assert "20 windows kept" in covered.layout.title.subtitle.text

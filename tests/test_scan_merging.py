@@ -55,6 +55,16 @@ def test_windows_that_say_nothing_count_against_a_span() -> None:
     assert 0.15 < found.support[0] < 0.25
 
 
+def test_windows_below_a_confidence_count_as_saying_nothing() -> None:
+    votes = votes_for([(300, 314)])
+    half = votes._replace(
+        confidence=np.where(votes.bar_start % 2 == 0, 0.8, 0.4).astype(np.float32)
+    )
+    found = merge_votes(half.surer_than(0.5), n_bars=600)
+    np.testing.assert_allclose(found.support, 0.4, atol=0.02)
+    assert len(merge_votes(votes.surer_than(0.9), n_bars=600).start) == 0
+
+
 def test_a_span_across_a_pause_is_no_vote() -> None:
     run_start = np.where(np.arange(600) < 305, 0, 305)
     assert len(merge_votes(votes_for([(300, 314)]), n_bars=600, run_start=run_start).start) == 0

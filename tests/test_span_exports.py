@@ -77,6 +77,17 @@ def test_an_expansion_seen_from_two_windows_is_one_and_the_surer_stays(
     assert [(span.seq_start, span.confidence) for span in kept] == [(60, 0.9), (222, 0.6)]
 
 
+def test_spans_below_a_confidence_are_windows_without_a_span(
+    office: Office, run: RunFolder
+) -> None:
+    spans = span_exports.spans_of(run, office.store)
+    least = sorted(span.confidence for span in spans)[1]
+    sure = span_exports.sure_spans(spans, least)
+    assert [span.window_uid for span in sure] == [span.window_uid for span in spans]
+    assert [s.has_span for s in sure] == [s.has_span and s.confidence >= least for s in spans]
+    assert not all(span.has_span for span in sure)
+
+
 def test_proposals_name_their_run_keep_off_labels_and_come_once(
     office: Office, run: RunFolder, bar_store: BarStore
 ) -> None:

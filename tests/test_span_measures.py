@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from moola.confidence import calibration_error, risk_coverage
 from moola.examples import Examples
 from moola.metrics import Predicted
-from moola.span_measures import abstention, calibration_error, event_scores, measure, risk_coverage
+from moola.span_measures import event_scores, measure
 from tests.hand_labels import hand_labelled
 
 
@@ -56,7 +57,7 @@ def test_the_tolerance_curve_rises_where_the_spans_are() -> None:
 
 
 def test_a_confidence_that_is_as_high_as_its_hits_has_no_error() -> None:
-    hit = np.arange(100) % 10 < 7
+    hit = (np.arange(100) % 10 < 7).astype(float)
     group = np.arange(100)
     assert calibration_error(np.full(100, 0.7), hit, group).value == pytest.approx(0, abs=0.1)
     assert calibration_error(np.full(100, 1.0), hit, group).value == pytest.approx(0.3)
@@ -71,17 +72,14 @@ def test_the_whole_coverage_has_the_risk_of_all_windows(rows: list[tuple[float, 
     assert ((risk >= 0) & (risk <= 1)).all()
 
 
-def test_the_threshold_keeps_the_sure_windows_and_is_judged_on_others() -> None:
-    rng = np.random.default_rng(0)
-    confidence = rng.random(2000)
-    hit = rng.random(2000) < confidence
-    found = abstention(confidence, hit, np.arange(2000), wanted_risk=0.2)
-    # Of windows above t the mean miss rate is (1 - t) / 2.
-    assert found["threshold"] == pytest.approx(0.6, abs=0.06)
-    assert found["coverage"] == pytest.approx(0.4, abs=0.06)
-    assert found["risk"] == pytest.approx(0.2, abs=0.03)
-
-
-def test_where_no_threshold_reaches_the_risk_there_is_none() -> None:
-    found = abstention(np.linspace(0, 1, 40), np.zeros(40, bool), np.arange(40), wanted_risk=0.2)
-    assert (found["threshold"], found["coverage"], found["risk"]) == (None, 0, None)
+def test_confidence_and_bars_near_an_edge_are_kept_with_the_count_of_each_bin() -> None:
+    examples = hand_labelled([(30, 40)] * 40)
+    found = said(examples, [30] * 20 + [60] * 20, [40] * 20 + [70] * 20)
+    inside = np.where(examples.inside, 0.8, 0.1)
+    values = measure(examples, found, np.repeat([0.9, 0.4], 20), inside_prob=inside)
+    # Sure ones are hit, at .9; unsure ones are not, at .4. One bin of five holds both.
+    assert values["ece_span"]["value"] == pytest.approx((16 * 0.1 + 16 * 0.4 + 8 * 0.15) / 40)
+    assert [bin_["n"] for bin_ in values["reliability_span"]] == [8] * 5
+    # Bars 20..50 are near: 11 inside at .8, 20 outside at .1.
+    assert values["ece_edges"]["value"] == pytest.approx((11 * 0.2 + 20 * 0.1) / 31, abs=0.01)
+    assert sum(bin_["n"] for bin_ in values["reliability_edges"]) == 40 * 31

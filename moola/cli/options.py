@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
@@ -26,6 +27,13 @@ def opened(workspace: Workspace) -> Iterator[tuple[LabelStore, BarStore]]:
     """Open the label store and the bars of a workspace for one verb."""
     with closing(LabelStore.open(workspace.store_url)) as store:
         yield store, BarStore(workspace.bars_dir)
+
+
+def add_abstain(verb: argparse.ArgumentParser) -> None:
+    """Add the switch that leaves out spans below the confidence which a run keeps."""
+    verb.add_argument("--abstain", action="store_true",
+                      help="leave out spans below the confidence that `evaluate` chose on "
+                      "held-out windows of the run, and say what was kept there")  # fmt: skip
 
 
 def flag(name: str) -> str:

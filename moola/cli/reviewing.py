@@ -11,6 +11,7 @@ import pandas as pd
 
 from moola import audit, comparing, learning, model_card, runs, span_exports
 from moola.cli import options
+from moola.confidence import stored_abstention
 from moola.exceptions import ConfigError
 from moola.workspace import Workspace
 
@@ -72,6 +73,7 @@ def _add_export_spans(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--predictions", type=Path, metavar="FILE", help="what moola predict --run "
                       "RUN --out FILE wrote, instead of the run's own windows")  # fmt: skip
     verb.add_argument("--series", metavar="S", help="spans of this series only")
+    options.add_abstain(verb)
     verb.set_defaults(handler=_export_spans)
 
 
@@ -81,9 +83,13 @@ def _export_spans(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, 
         raise ConfigError(f"--out should name the file that --to {args.to} writes. Found none.")
     if args.to == "onnx":
         return _export_onnx(run, args.out)
+    chosen = stored_abstention(run.path) if args.abstain else None
     table = None if args.predictions is None else pd.read_parquet(args.predictions)
     with options.opened(workspace) as (store, bar_store):
         spans = span_exports.spans_of(run, store, table)
+        if chosen is not None:
+            spans = span_exports.sure_spans(spans, chosen.threshold)
+            print(f"Abstaining: {chosen}", file=sys.stderr)
         if args.series:
             wanted = store.find_series(args.series).series_id
             spans = [span for span in spans if span.series_id == wanted]

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from moola import runs, scans
 from moola.bars import BarStore
 from moola.cli import options
+from moola.confidence import stored_abstention
 from moola.exceptions import ConfigError, RunError
 from moola.launching import RayJobs, python_job
 from moola.run_process import stop_on_signals
@@ -39,6 +40,7 @@ def _add_scan(verb: argparse.ArgumentParser) -> None:
                       "confidence (default: %(default)s)")  # fmt: skip
     verb.add_argument("--per-bar", action="store_true",
                       help="also write the mean probability of every bar")  # fmt: skip
+    options.add_abstain(verb)
     verb.add_argument("--propose", action="store_true", help="put the spans into the queue")
     verb.add_argument("--threshold", type=float, default=0.5, metavar="X",
                       help="with --propose: least support (default: %(default)s)")  # fmt: skip
@@ -53,6 +55,7 @@ def _scan(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
     if not args.series or not args.run:
         raise ConfigError("scan should name at least one SERIES and the --run. Found too little.")
     run = runs.open_run(args.run, workspace.runs_dir)
+    chosen = stored_abstention(run.path) if args.abstain else None
     from moola import scanning
 
     with options.opened(workspace) as (store, _):
@@ -68,7 +71,11 @@ def _scan(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
     for folder, one in zip(folders, series, strict=True):
         with options.opened(workspace) as (store, bar_store):
             result = scans.finish(
-                folder, bar_store, min_support=args.min_support, per_bar=args.per_bar
+                folder,
+                bar_store,
+                min_support=args.min_support,
+                per_bar=args.per_bar,
+                abstain_below=chosen.threshold if chosen else 0.0,
             )
             answer, line = _said(result)
             if args.propose:
@@ -79,7 +86,8 @@ def _scan(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
                 line += f"; {done.n_new} new proposals"
         answers.append(answer)
         lines.append(line)
-    return {"state": "finished", "scans": answers}, "\n".join(lines)
+    lines += [f"{chosen}"] if chosen else []
+    return {"state": "finished", "scans": answers, "abstention": chosen}, "\n".join(lines)
 
 
 def _said(result: ScanResult) -> tuple[dict[str, Any], str]:

@@ -13,6 +13,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from moola import runs
 from moola.cli import options
+from moola.confidence import WANTED_SHARE, stored_abstention
 from moola.config import TRACKERS, FinetuneConfig, option_type
 from moola.density import data_alert
 from moola.evaluate import evaluate_run, format_success, read_baselines
@@ -137,6 +138,9 @@ def _add_evaluate(verb: argparse.ArgumentParser) -> None:
         default=True,
         help="fit rules and boosting beside, where the run has none yet (default: %(default)s)",
     )
+    verb.add_argument("--wanted-hits", type=float, default=WANTED_SHARE, metavar="X",
+                      help="the confidence that --abstain of other verbs takes is chosen so that "
+                      "this share of what is kept are hits (default: %(default)s)")  # fmt: skip
     verb.set_defaults(handler=_evaluate)
 
 
@@ -146,7 +150,7 @@ def _evaluate(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]
         from moola.baselines import write_baselines  # scikit-learn: loaded only where it is needed
 
         write_baselines(run, _folds(run))
-    criteria = evaluate_run(run)
+    criteria = evaluate_run(run, wanted_hits=args.wanted_hits)
     return criteria, format_success(criteria)
 
 
@@ -201,8 +205,9 @@ def _add_predict(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--checkpoint", choices=("last", "best"), default="last",
                       help="default: last, which no validation window has chosen")  # fmt: skip
+    options.add_abstain(verb)
     verb.add_argument("--out", type=Path, metavar="FILE", help="Parquet to write (default: the "
-                      "run's predictions.parquet; needed with --data and --store)")  # fmt: skip
+                      "run's predictions.parquet; --data, --store, --abstain need it)")  # fmt: skip
     verb.set_defaults(handler=_predict)
 
 
@@ -210,6 +215,11 @@ def _predict(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
     run = runs.open_run(args.run, workspace.runs_dir)
     if (args.data or args.store) and not args.out:
         raise ConfigError("--out should name the Parquet file that --data or --store writes.")
+    if args.abstain and not args.out:
+        raise ConfigError(
+            "--out should name a file for --abstain: the run's own predictions keep every span."
+        )
+    chosen = stored_abstention(run.path) if args.abstain else None
     from moola import finetuning
 
     frame, path = finetuning.predict(
@@ -219,9 +229,11 @@ def _predict(args: argparse.Namespace, workspace: Workspace) -> tuple[Any, str]:
         labels=args.labels if args.store else None,
         checkpoint=args.checkpoint,
         out=args.out,
+        abstain_below=None if chosen is None else chosen.threshold,
     )
     n_windows = frame["window_uid"].nunique()
-    return {"file": str(path), "n_windows": n_windows}, f"{n_windows} windows: {path}"
+    answer = {"file": str(path), "n_windows": n_windows, "abstention": chosen}
+    return answer, "\n".join([f"{n_windows} windows: {path}", *([f"{chosen}"] if chosen else [])])
 
 
 def _add_devices(verb: argparse.ArgumentParser) -> None:

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from moola import figures_runs, run_comparing
-from moola.criteria import Goal
-from moola.evaluate import SCORED_GOALS
+from moola.criteria import SCORED_GOALS, Goal
 from moola.figures_runs import MOST_POINTS, MOST_RUNS, Course
 from moola.resampling import Interval
 from moola.run_comparing import Compared, Facts

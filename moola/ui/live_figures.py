@@ -11,9 +11,8 @@ import plotly.graph_objects as go
 from plotly.io.json import to_json_plotly
 
 from moola import figures, figures_monitor
-from moola.criteria import Goal
+from moola.criteria import SCORED_GOALS, Goal
 from moola.epoch_parts import Row
-from moola.evaluate import SCORED_GOALS
 from moola.figures_monitor import marks_of
 from moola.history import N_TAIL, HistoryDigest
 from moola.run_book import Judgement, RunBook

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from moola import evaluate, figures_detection, review_curves
+from moola import confidence, evaluate, figures_detection, review_curves
 from moola.desk.overlay import RunResult
 from moola.metrics import score
 from moola.review_tables import Reading
@@ -34,7 +34,7 @@ def draw(run: RunFolder, result: RunResult) -> None:
         components.chart(
             figures_detection.reliability(
                 review_curves.edge_reliability(rows, result.curves, inside),
-                title=f"Bars within {review_curves.NEAR_BARS} of an edge",
+                title=f"Bars within {confidence.NEAR_BARS} of an edge",
                 stated="stated probability of being inside",
                 true="bars labelled inside",
             ),
@@ -64,16 +64,25 @@ def _abstaining(rows: list[Reading]) -> None:
         persist_state="session",
     )
     chosen = review_curves.abstention(rows, wanted=wanted)
-    points = review_curves.risk_coverage(rows)
+    points = review_curves.kept_hits(rows)
     components.chart(figures_detection.risk_coverage(points, chosen), key="review_coverage")
     if chosen is None:
-        st.caption(f"No confidence keeps ten windows of which {wanted:.0%} are hits.")
+        st.caption(f"{confidence.none_offered(wanted)} So none is offered: few windows flatter.")
         return
-    low = "" if chosen.low is None else f", at least {chosen.low:.0%} with 95% confidence"
+    low = "" if chosen.low is None else f" (95% interval from {chosen.low:.0%})"
     st.caption(
-        f"Above a confidence of **{chosen.threshold:.2f}** it speaks of {chosen.coverage:.0%} of "
-        f"the windows and hits {chosen.share:.0%} of them{low}. The threshold was chosen on these "
-        "very windows, which flatters it a little."
+        f"From a confidence of **{chosen.threshold:.2f}** on it speaks of {chosen.n} of "
+        f"{chosen.n_windows} windows and hits {chosen.share:.0%} of them{low}. That threshold was "
+        f"chosen on these very windows. {_judged(chosen)}"
+    )
+
+
+def _judged(chosen: confidence.Abstention) -> str:
+    if chosen.judged_share is None:
+        return "Chosen on four fifths of them, none kept a window of the rest."
+    return (
+        f"Chosen on four fifths of them and judged on the rest, it speaks of "
+        f"{chosen.judged_coverage:.0%} and hits {chosen.judged_share:.0%}."
     )
 
 
