@@ -41,8 +41,7 @@ def reliability(found: Reliability | None, *, title: str, stated: str, true: str
     figure.update_yaxes(range=[0, 1.02], title_text=true, tickformat=".0%", nticks=6)
     figure = finished(figure, title, height=HEIGHT)
     return figure.update_layout(
-        title_subtitle_text=f"Calibration error {found.error:.3f}; on the dashed line words and "
-        "deeds are one"
+        title_subtitle_text=f"Calibration error {found.error:.3f}; dashed: as often as stated"
     )
 
 
@@ -79,7 +78,7 @@ def tolerance(curves: Mapping[str, Sequence[Point]], floors: Mapping[str, float]
     for (name, share), color in zip(floors.items(), (BLUE, GREEN), strict=False):
         figure.add_trace(
             go.Scatter(
-                x=[3], y=[share], name=f"best constant, {name}", mode="markers",
+                x=[3], y=[share], name=f"best constant, {name}", mode="markers", showlegend=False,
                 marker={"symbol": "x", "size": 9, "color": color},
                 hovertemplate=f"best constant, {name}: %{{y:.0%}}<extra></extra>",
             )
@@ -87,7 +86,7 @@ def tolerance(curves: Mapping[str, Sequence[Point]], floors: Mapping[str, float]
     figure.update_xaxes(title_text="tolerance (bars)", dtick=1, range=[-0.2, 5.2])
     figure.update_yaxes(range=[0, 1.02], title_text="labelled windows", tickformat=".0%", nticks=6)
     figure = finished(figure, title, height=HEIGHT, legend=True)
-    return figure.update_layout(title_subtitle_text="Share of labelled windows; bars: 95% interval")
+    return figure.update_layout(title_subtitle_text="Bars: 95% interval; ×: the best constant")
 
 
 def hits_by(buckets: Sequence[Bucket], *, title: str, overall: float | None) -> go.Figure:
@@ -137,6 +136,7 @@ def _points(
         line={"color": color, "width": 2},
         marker={"color": color, "size": 8 if bars else 4, "line": {"width": 1.6, "color": color}},
         error_y=spread,
+        cliponaxis=False,  # a share of 0 or 1 lies on the border
         customdata=[item.n for item in points],
         hovertemplate=f"{hover}<br>n = %{{customdata:,}}<extra></extra>",
     )
@@ -177,9 +177,10 @@ def learning_curve(points: Sequence[Point], found: Fit | None) -> go.Figure:
         )  # fmt: skip
     hover = "%{x:.0f} labels: %{y:.0%} of the test windows"
     figure.add_trace(_points(points, "both edges within 3 bars", BLUE, hover=hover, line=True))
-    figure.update_xaxes(
-        type="log", title_text="training labels", tickvals=[round(item.x) for item in points]
-    )
+    ticks = [round(item.x) for item in points]
+    if found is not None:
+        ticks.append(round(found.n_now + found.more))
+    figure.update_xaxes(type="log", title_text="training labels", tickvals=ticks)
     figure.update_yaxes(range=[0, 1.02], title_text="hits", tickformat=".0%", nticks=6)
     figure = finished(figure, title, height=360, legend=True)
     return figure.update_layout(title_subtitle_text="Test windows of all folds; bars: 95% interval")

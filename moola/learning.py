@@ -59,7 +59,7 @@ class Fit:
 
     def __str__(self) -> str:
         span = (
-            f"95 % interval {self.low:+.1%} to {self.high:+.1%}"
+            f"95% interval {self.low:+.1%} to {self.high:+.1%}"
             if np.isfinite(self.low)
             else "too few folds for an interval"
         )

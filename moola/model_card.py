@@ -97,11 +97,12 @@ def card(run: RunFolder, store: LabelStore, bar_store: BarStore) -> list[Block]:
 
 def _what(run: RunFolder, config: FinetuneConfig) -> str:
     status = run.status()
+    unit = "fold" if run.kind == "crossval" else "epoch"
     heads = "pointers, binary, countdown and type" if config.use_expansion_heads else "two heads"
     return (
         f"JadeCompact, one bidirectional LSTM over 105 bars with {heads}; it marks one expansion "
-        f"in a window after the fact, or none. State: {status.state}, epoch {status.epoch} of "
-        f"{status.epochs}."
+        f"in a window after the fact, or none. State: {status.state}, {unit} {status.epoch} "
+        f"of {status.epochs}."
     )
 
 

@@ -27,7 +27,9 @@ if view == STRATEGIES:
 
 found = run_parts.runs()
 if not found:
-    st.info("No run yet. Start one on the Fine-tune page.", icon=":material/model_training:")
+    st.info(
+        "No fine-tuning run yet. Start one on the Fine-tune page.", icon=":material/model_training:"
+    )
     st.page_link("pages/finetune.py", label="Open Fine-tune", icon=":material/arrow_forward:")
     st.stop()
 with components.problems():

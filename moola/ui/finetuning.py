@@ -31,7 +31,10 @@ def panel(workspace: Workspace, values: dict[str, Any]) -> None:
         require_extras(config)
         summary = _summary(workspace, config)
         _show_summary(summary)
-        st.caption(_estimate(config, summary))
+        if summary.n_spans:
+            st.caption(_estimate(config, summary))
+        else:
+            st.info(_nothing_yet(summary), icon=":material/label:")
     except MoolaError as error:
         problem = str(error)
         st.error(problem, icon=":material/error:")
@@ -85,6 +88,14 @@ def _show_summary(summary: DataSummary) -> None:
     left_out = ", ".join(f"{n:,} {why.replace('_', ' ')}" for why, n in summary.left_out.items())
     notes.append(f"left out: {left_out}" if left_out else "nothing left out")
     st.caption(". ".join(note[0].upper() + note[1:] for note in notes) + ".")
+
+
+def _nothing_yet(summary: DataSummary) -> str:
+    """Return what to do where there is no span to learn from."""
+    how = "Label some windows"
+    if summary.left_out.get("proposed"):
+        how += ', or train on open proposals too: "Which windows", all'
+    return f"No labelled span to train on yet. {how}."
 
 
 def _estimate(config: FinetuneConfig, summary: DataSummary) -> str:

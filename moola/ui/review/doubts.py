@@ -101,9 +101,9 @@ def _table(found: list[Suspect], result: RunResult, names: Mapping[str, str]) ->
                 "": place,
                 "window": names.get(item.window_uid, item.window_uid),
                 "label": f"{error.start}–{error.end}" if error.is_labelled else "none",
-                "why": item.reason,
                 "doubt": item.score,
                 "P(label)": item.posterior,
+                "why": item.reason,  # last: a narrow screen cuts off the longest column alone
             }
         )
     event = st.dataframe(
@@ -114,9 +114,12 @@ def _table(found: list[Suspect], result: RunResult, names: Mapping[str, str]) ->
         on_select="rerun",
         selection_mode="single-row",
         column_config={
-            "doubt": st.column_config.NumberColumn(format="%.1f"),
+            "": st.column_config.NumberColumn(width=40),
+            "label": st.column_config.TextColumn(width=70),
+            "doubt": st.column_config.NumberColumn(format="%.1f", width=60),
             "P(label)": st.column_config.NumberColumn(
                 format="%.3f",
+                width=75,
                 help="Posterior of the labelled span, both edges within 3 bars",
             ),
             "why": st.column_config.TextColumn(width="large"),

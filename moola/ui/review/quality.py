@@ -54,6 +54,7 @@ def draw(run: RunFolder, result: RunResult) -> None:
 
 
 def _abstaining(rows: list[Reading]) -> None:
+    place = st.container()  # above the choice, level with the figure beside it
     wanted = st.segmented_control(
         "Speak only where hits reach",
         list(WANTED),
@@ -65,7 +66,8 @@ def _abstaining(rows: list[Reading]) -> None:
     )
     chosen = review_curves.abstention(rows, wanted=wanted)
     points = review_curves.kept_hits(rows)
-    components.chart(figures_detection.risk_coverage(points, chosen), key="review_coverage")
+    with place:
+        components.chart(figures_detection.risk_coverage(points, chosen), key="review_coverage")
     if chosen is None:
         st.caption(f"{confidence.none_offered(wanted)} So none is offered: few windows flatter.")
         return

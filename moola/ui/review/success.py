@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -15,15 +16,17 @@ from moola.ui.picker import Tone
 from moola.workspace import Workspace
 
 VERDICT_TONES: dict[Verdict, Tone] = {"met": "good", "not met": "bad", "undecided": "none"}
-COLUMNS = ("Measure", "Verdict", "Reached", "Target", "95% interval", "Best constant", "Windows")
+COLUMNS = ("Measure", "Verdict", "Reached", "Target", "95% interval", "Constant", "Windows")
 ALIGNMENTS = (":--", ":--", "--:", ":--", ":-:", "--:", "--:")
 PEOPLE = "People"
+NO_BREAK, JOINER = "\u00a0", "\u2060"
 CEILINGS = {"hit_at_3": "hit_at_3", "start_at_3": "start_at_3", "event_f1": "f1"}
 """Lines of the table that people can be measured by, and the score that does it."""
 HOW_TO_READ = (
     "Held-out windows only. The interval is drawn by groups of windows that share bars. The best "
     "constant says the same of every window and was fitted on the training windows: a model "
-    "should beat it. Undecided: the interval holds the target, so more windows are needed."
+    "should beat it. Undecided: the interval holds the target, or the windows are too few or hang "
+    "together in too few groups for an interval to be trusted; the notes say which."
 )
 HOW_BESIDE = (
     " Rules and boosting: the best of three written rules and of two ways of gradient boosting, "
@@ -42,7 +45,10 @@ def table(workspace: Workspace, run: RunFolder) -> None:
         lines = evaluate.evaluate_run(run)
     top = _ceiling(workspace, run)
     n_met = sum(line.verdict == "met" for line in lines)
-    st.markdown(f"##### {n_met} of {len(lines)} targets met", anchors=False)
+    told, counted = f"{n_met} of {len(lines)} targets met", _n_windows(lines)
+    if counted:
+        told += f" on {components.counted(counted, 'held-out window')}"
+    st.markdown(f"##### {told}", anchors=False)
     columns: list[str] = list(COLUMNS)
     alignments: list[str] = list(ALIGNMENTS)
     beside = any(line.rules is not None or line.boosting is not None for line in lines)
@@ -52,14 +58,22 @@ def table(workspace: Workspace, run: RunFolder) -> None:
     if top:
         columns.insert(-1, PEOPLE)
         alignments.insert(-1, "--:")
-    head = [f"| {' | '.join(row)} |" for row in (columns, alignments)]
-    st.markdown("\n".join([*head, *(_table_row(line, top, beside=beside) for line in lines)]))
+    rows = [columns, alignments, *(_cells(line, top, beside=beside) for line in lines)]
+    if counted:
+        rows = [row[:-1] for row in rows]
+    st.markdown("\n".join(map(_table_row, rows)))
     st.caption(". ".join(split_facts.split_sentences(run)) + ".")
     with st.expander("How to read it, and notes to each target"):
         how = [HOW_TO_READ, HOW_BESIDE if beside else "", HOW_PEOPLE if top else ""]
         st.markdown("".join(how))
         notes = [f"- **{line.name}**: {line.note}" for line in lines if line.note]
         st.markdown("\n".join([*notes, *_people_notes(top)]))
+
+
+def _n_windows(lines: Sequence[Criterion]) -> int | None:
+    """Return how many windows every line counts that counts any; None if they differ."""
+    found = {line.n_windows for line in lines if line.n_windows is not None}
+    return found.pop() if len(found) == 1 else None
 
 
 def _ceiling(workspace: Workspace, run: RunFolder) -> Ceiling | None:
@@ -99,24 +113,33 @@ def _people_notes(top: Ceiling | None) -> list[str]:
     ]
 
 
-def _table_row(line: Criterion, top: Ceiling | None, *, beside: bool) -> str:
+def _table_row(cells: list[str]) -> str:
+    # No cell breaks in two lines: a table twice as high pushes the views out of sight.
+    return f"| {' | '.join(_unbroken(cell) for cell in cells)} |"
+
+
+def _unbroken(cell: str) -> str:
+    return cell.replace(" ", NO_BREAK).replace("–", f"–{JOINER}") if len(cell) > 1 else cell
+
+
+def _cells(line: Criterion, top: Ceiling | None, *, beside: bool) -> list[str]:
     # The verdict stands far left: a narrow screen shows the first columns and scrolls the others.
     cells = [
         line.name,
         components.badge(line.verdict, VERDICT_TONES[line.verdict]),
-        f"**{line.show(line.value)}**",
+        f"**{_bare(line, line.value)}**",
         line.target,
         "–" if line.low is None else f"{_bare(line, line.low)} – {_bare(line, line.high)}",
-        line.show(line.floor),
+        _bare(line, line.floor),
         "–" if line.n_windows is None else f"{line.n_windows:,}",
     ]
     if beside:
-        cells[-1:-1] = [line.show(line.rules), line.show(line.boosting)]
+        cells[-1:-1] = [_bare(line, line.rules), _bare(line, line.boosting)]
     if top:
         found = top.scores.get(CEILINGS.get(line.key, ""))
         reached = found is not None and math.isfinite(found.value)
         cells.insert(-1, line.show(found.value) if found and reached else "–")
-    return f"| {' | '.join(cells)} |"
+    return cells
 
 
 def _bare(line: Criterion, number: float | None) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from moola import card_text, launching, model_card, span_exports
+from moola import card_text, lateness, launching, model_card, span_exports
 from moola.exceptions import RunError
 from moola.runs import RunFolder
 from moola.ui import cache, components
@@ -33,7 +33,7 @@ def _card(workspace: Workspace, run: RunFolder) -> None:
     blocks = _blocks(
         workspace,
         run.id,
-        (run.path / "run.json").stat().st_mtime_ns,
+        _written(run),
         cache.store(workspace.store_url).version(),
         run,
     )
@@ -53,9 +53,15 @@ def _card(workspace: Workspace, run: RunFolder) -> None:
         st.markdown(text.replace("\n## ", "\n##### ").replace("# Model card", "#### Model card", 1))
 
 
+def _written(run: RunFolder) -> tuple[int, ...]:
+    """Return when what the card tells was written: `moola as-of` may come long after the run."""
+    files = [run.path / name for name in ("run.json", lateness.SUMMARY_FILE)]
+    return tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in files)
+
+
 @st.cache_resource(max_entries=4, show_spinner="Writing the card")
 def _blocks(
-    workspace: Workspace, run_id: str, written: int, version: int, _run: RunFolder
+    workspace: Workspace, run_id: str, written: tuple[int, ...], version: int, _run: RunFolder
 ) -> list[card_text.Block]:
     store, bars = cache.store(workspace.store_url), cache.bar_store(workspace.bars_dir)
     return model_card.card(_run, store, bars)
