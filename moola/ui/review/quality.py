@@ -6,6 +6,7 @@ import streamlit as st
 
 from moola import confidence, evaluate, figures_detection, review_curves
 from moola.desk.overlay import RunResult
+from moola.exceptions import RunError
 from moola.metrics import score
 from moola.review_tables import Reading
 from moola.runs import RunFolder
@@ -43,6 +44,7 @@ def draw(run: RunFolder, result: RunResult) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         _abstaining(rows)
+        _kept_threshold(run)
     with right:
         curves = {
             "both edges": review_curves.tolerance_curve(rows),
@@ -76,6 +78,18 @@ def _abstaining(rows: list[Reading]) -> None:
         f"From a confidence of **{chosen.threshold:.2f}** on it speaks of {chosen.n} of "
         f"{chosen.n_windows} windows and hits {chosen.share:.0%} of them{low}. That threshold was "
         f"chosen on these very windows. {_judged(chosen)}"
+    )
+
+
+def _kept_threshold(run: RunFolder) -> None:
+    """Say which confidence the command line takes, where the run keeps one."""
+    try:
+        kept = confidence.stored_abstention(run.path)
+    except RunError:
+        return
+    st.caption(
+        f"`--abstain` of predict, scan and export-spans takes **{kept.threshold:.2f}**, which "
+        f"the run keeps for hits of {kept.wanted:.0%}."
     )
 
 
