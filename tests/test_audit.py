@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from moola import audit
+from moola.bars import BarStore
+from moola.collect import collect_folds
+from moola.config import FinetuneConfig
 from moola.examples import NO_SPAN, Examples
 from moola.exceptions import RunError
 from moola.schema import SPAN_TYPES, WINDOW_LENGTH
 from moola.span_shapes import shape_log_odds
+from moola.store import LabelStore
+from tests.benchmarks import audit_curve
 from tests.hand_labels import moved_away
 from tests.toy import toy_examples, toy_run
 
@@ -71,6 +78,24 @@ def test_four_in_five_of_ten_percent_wrong_labels_are_in_the_first_fifth(truth: 
     first = {item.window_uid for item in found[:30]}
     assert len(found) == 150
     assert len(first & wrong) >= 12
+
+
+def test_a_cross_validation_of_the_sample_finds_four_in_five_wrong_labels(tmp_path: Path) -> None:
+    """On the predictions that ``make bench-audit`` kept, made in the folds that are cut today."""
+    workspace = audit_curve.sample(tmp_path)
+    with closing(LabelStore.open(workspace.store_url)) as store:
+        examples, (splits,) = collect_folds(
+            FinetuneConfig(), audit_curve.FOLDS, [0], store=store,
+            bar_store=BarStore(workspace.bars_dir),
+        )  # fmt: skip
+    table = audit_curve.kept()
+    for fold, split in enumerate(splits):
+        held_out = set(examples.window_uid[split.is_val].tolist())
+        assert held_out == set(table.loc[table["fold"] == fold, "window_uid"])
+    spoiled, wrong = audit_curve.with_wrong_labels(examples, seed=0)
+    ranked = [item.window_uid for item in audit.rank(spoiled, table)]
+    assert len(ranked) == 174
+    assert audit_curve.found_within(ranked, wrong, 0.2) >= 0.8
 
 
 def test_a_label_that_the_model_finds_likely_is_no_suspect_though_its_best_guess_is_elsewhere(
