@@ -63,6 +63,7 @@ CELLS: tuple[Cell, ...] = (  # those with a goal first: they are trained first
     Cell(name="bar head", world="s1.2", n_seeds=3),
     Cell(name="bar head", world="rweak", n_seeds=3),
     Cell(name="bar head", world="s0.7"),
+    Cell(name="bar head", world="rplant1.1"),
     # Few labels and pretraining
     Cell(name="bar head, 50 labels", n_labels=50, n_seeds=3),
     Cell(

@@ -14,6 +14,9 @@ from .means import Mean, Which, difference, values_of
 
 BAR: Which = {"data": MAIN, "model": "bar head", "decoder": "start"}
 TWO_STAGE = {"data": "s1.2", "model": "bar head", "decoder": "start"}
+HARDER = (
+    "planted harder to see: rules hit 0.32 and boosting 0.42 here, 0.50 and 0.71 in the prototype"
+)
 
 
 @dataclass(frozen=True)
@@ -82,8 +85,14 @@ GOALS = (
         "start_at_3",
         0.62,
     ),
-    Goal("rplant0.7: start ±3", BAR | {"data": "rplant0.7"}, "start_at_3", 0.78),
-    Goal("rplant0.7: IoU", BAR | {"data": "rplant0.7"}, "iou_mean", 0.57),
+    Goal(
+        "rplant0.7: start ±3",
+        BAR | {"data": "rplant0.7"},
+        "start_at_3",
+        0.78,
+        if_missed=HARDER,
+    ),
+    Goal("rplant0.7: IoU", BAR | {"data": "rplant0.7"}, "iou_mean", 0.57, if_missed=HARDER),
 )
 MARGINS = (("the best rule", RULES, 0.12), ("boosting on starts", ("boosting, start",), 0.02))
 
