@@ -22,6 +22,7 @@ from moola.store import LabelStore
 from moola.workspace import Workspace
 
 ROOT = Path(__file__).parents[1]
+N_REAL_BARS = 5000
 
 
 def arguments(workspace: Path, words: Sequence[str | Path]) -> list[str]:
@@ -54,9 +55,10 @@ def moola_here(workspace: Path, *words: str | Path, code: int = 0) -> Any:
 def test_chain_on_real_bars(tmp_path: Path, real_bars_dir: Path) -> None:
     workspace = Workspace(tmp_path / "work")
 
-    imported = moola_here(workspace.root, "import", real_bars_dir / "nq_1min_2022jan.parquet",
-                     "--symbol", "NQ")  # fmt: skip
-    assert (imported["kind"], imported["n_rows"]) == ("bars", 13_560)
+    bars = tmp_path / "nq.parquet"  # some days are enough to train on
+    pd.read_parquet(real_bars_dir / "nq_1min_2022jan.parquet")[:N_REAL_BARS].to_parquet(bars)
+    imported = moola_here(workspace.root, "import", bars, "--symbol", "NQ")
+    assert (imported["kind"], imported["n_rows"]) == ("bars", N_REAL_BARS)
 
     proposed = moola_here(workspace.root, "propose", "--series", "NQ")
     assert proposed["n_new"] > 50
@@ -89,7 +91,8 @@ def test_chain_on_real_bars(tmp_path: Path, real_bars_dir: Path) -> None:
     assert predictions["countdown_bars"].notna().all()
 
     criteria = moola_here(workspace.root, "evaluate", "--run", run.id)
-    assert [item["verdict"] in ("met", "not met", "undecided") for item in criteria] == [True] * 8
+    assert {item["verdict"] for item in criteria} <= {"met", "not met", "undecided"}
+    assert len(criteria) >= 8
 
 
 @pytest.fixture(scope="module")

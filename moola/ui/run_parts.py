@@ -81,7 +81,7 @@ def _starred_first(found: Sequence[RunFolder], chosen: str, *, key: str) -> list
 
 def _as_row(run: RunFolder) -> picker.Row:
     status = book().status(run)
-    unit = "fold" if run.kind == "crossval" else "epoch"
+    unit = "fold" if book().kind(run) == "crossval" else "epoch"
     # A live run's epochs stand beside its figures; the list is drawn once per state.
     progress = f"{unit} {status.epoch} of {status.epochs}" if not status.is_live else ""
     detail = " · ".join(filter(None, [status.state, progress if status.epochs else ""]))

@@ -95,7 +95,7 @@ def test_start_watch_stop_resume_and_restart_with_another_strategy(app: App, pag
 
     # Restarted under another strategy: the live run is stopped, the new one takes its turn.
     # It goes on while the dialog is open, so the plan ends well beyond where it is now.
-    n_epochs = len(run.history()) + 40
+    n_epochs = len(run.history()) + 20
     click_cure(page, n_epochs=n_epochs)
     expect(page.get_by_text(re.compile("Started")).first).to_be_visible(timeout=60_000)
     expect(state_chip(page, "finished")).to_be_visible(timeout=TRAINING_TIMEOUT_MS)

@@ -19,7 +19,7 @@ from tests.store.writing import acknowledged, content, opener, plan, send, write
 
 PERSON = "ann"
 BAR_STARTS = range(0, 880, 110)
-N_KILLS = int(os.environ.get("MOOLA_STORE_KILLS", "60"))
+N_KILLS = int(os.environ.get("MOOLA_STORE_KILLS", "30"))
 LONGEST_LIFE_S = 0.02
 N_IN_CRASHES = 150
 
