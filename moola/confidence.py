@@ -7,9 +7,9 @@ which a run had better say nothing. Every interval is drawn over groups of windo
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from moola.examples import NO_SPAN
 from moola.exceptions import RunError
-from moola.resampling import LEAST_GROUPS, Floats, Groups, Score, group_interval, share_of_sums
+from moola.resampling import Floats, Groups, Score, mean_interval, share_of_sums
 from moola.schema import WINDOW_LENGTH
 
 N_BINS = 8
@@ -89,10 +89,7 @@ class Abstention:
 
 def point(x: float, truth: Floats, group: Groups) -> Point:
     """Return the share of `truth` with its interval over groups."""
-    low = high = None
-    if len(np.unique(group)) >= LEAST_GROUPS:
-        parts = np.stack([truth, np.ones(len(truth))], axis=1)
-        low, high = group_interval(parts, group, share_of_sums, n_draws=400)
+    low, high = mean_interval(truth, group, n_draws=400)
     return Point(x, float(truth.mean()), low, high, len(truth))
 
 
@@ -210,13 +207,9 @@ def none_offered(wanted: float) -> str:
     return f"No confidence keeps {MIN_KEPT} held-out windows of which {wanted:.0%} are hits."
 
 
-def keep_abstention(folder: Path, found: Abstention | None, *, wanted: float) -> None:
-    """Keep a run's threshold beside its checkpoint, or that there is none."""
-    stored = {"none": none_offered(wanted)} if found is None else asdict(found)
-    path = folder / ABSTENTION_FILE
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+def as_stored(found: Abstention | None, *, wanted: float) -> dict[str, Any]:
+    """Return a run's threshold, or that there is none, as `ABSTENTION_FILE` holds it."""
+    return {"none": none_offered(wanted)} if found is None else asdict(found)
 
 
 def stored_abstention(folder: Path) -> Abstention:

@@ -188,7 +188,8 @@ def _led_by_edges(edges: NDArray[np.float64], prior: LengthPrior) -> NDArray[np.
     """Return (w, 105, 105) the probability of every span, of which a window has one."""
     p = edge_probabilities(edges)
     start, end = p[:, 0, :, None], p[:, 1, None, :]
-    after, before = end * leading_cells(prior), start * leading_cells(prior)
+    follows = leading_cells(prior)
+    after, before = end * follows, start * follows
     grid = start * after / after.sum(axis=2, keepdims=True)
     grid += end * before / before.sum(axis=1, keepdims=True)
     return grid / grid.sum(axis=(1, 2), keepdims=True)

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from moola.confidence import WANTED_SHARE, choose_abstention, keep_abstention
+from moola.confidence import ABSTENTION_FILE, WANTED_SHARE, as_stored, choose_abstention
 from moola.criteria import F1, SCORED_GOALS, TYPE_AT_LABELS, Criterion
 from moola.examples import NO_SPAN, Examples
 from moola.exceptions import RunError
@@ -191,7 +191,7 @@ def _keep_measures(
     known = val.has_span & np.isfinite(sure) & (predicted.start != NO_SPAN)
     hit = edge_hits(predicted.start, predicted.end, true_start=val.start, true_end=val.end).both
     chosen = choose_abstention(sure[known], hit[known], val.group[known], wanted=wanted_hits)
-    keep_abstention(run.path, chosen, wanted=wanted_hits)
+    write_json(run.path / ABSTENTION_FILE, as_stored(chosen, wanted=wanted_hits))
 
 
 def _type_stage_line(run: RunFolder, table: pd.DataFrame, scored: Scored) -> Criterion | None:

@@ -15,8 +15,8 @@ import numpy as np
 
 from moola.examples import NO_SPAN, Examples
 from moola.metrics import TOLERANCE_BARS
-from moola.resampling import group_interval, share_of_sums
-from moola.review_tables import MIN_GROUPS, Reading
+from moola.resampling import mean_interval
+from moola.review_tables import Reading
 from moola.schema import LABELLED_STATES, SPAN_TYPES, TRUE_NEGATIVE_REASONS
 from moola.store import WindowView
 
@@ -138,9 +138,6 @@ def _difference(
 ) -> Difference:
     values = np.array([[value(one), value(other)] for one, other in pairs])
     group = np.array([one.group for one, _ in pairs], np.int64)
-    low = high = None
-    if len(np.unique(group)) >= MIN_GROUPS:
-        parts = np.stack([values[:, 1] - values[:, 0], np.ones(len(values))], axis=1)
-        low, high = group_interval(parts, group, share_of_sums)
+    low, high = mean_interval(values[:, 1] - values[:, 0], group)
     first, second = values.mean(axis=0).tolist()
     return Difference(name, first, second, low, high, len(values))

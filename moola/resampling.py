@@ -83,6 +83,16 @@ def group_interval(
     return _percentiles(statistic(times @ _sums(parts, group, names)))
 
 
+def mean_interval(
+    values: Floats, group: Groups, *, n_draws: int = N_DRAWS
+) -> tuple[float, float] | tuple[None, None]:
+    """Return the 95 % interval of the mean of (W,) values over groups; None, None of few groups."""
+    if len(np.unique(group)) < LEAST_GROUPS:
+        return None, None
+    parts = np.stack([values, np.ones(len(values))], axis=1)
+    return group_interval(parts, group, share_of_sums, n_draws=n_draws)
+
+
 def paired(before: Score, after: Score) -> Score:
     """Return ``after - before`` as one score, both on the same windows in the same order.
 

@@ -19,13 +19,11 @@ from moola.decoders import start_from_countdown
 from moola.diagnostics import WindowError, window_errors
 from moola.examples import NO_SPAN, Examples
 from moola.metrics import span_iou
-from moola.resampling import group_interval, share_of_sums
+from moola.resampling import mean_interval
 from moola.schema import WINDOW_LENGTH
 
 SPREAD_BARS = 5
 """Three estimates of one start further apart than this ask for a second look."""
-MIN_GROUPS = 10
-"""Groups of windows that an interval needs: drawn from fewer it would look far too sure."""
 STARTS = {
     "binary": "start_binary",
     "pointer": "start_pointer",
@@ -266,10 +264,7 @@ def grouped(rows: Iterable[Reading], kind_of: Callable[[Reading], str | None]) -
 def _bucket(name: str, rows: Sequence[Reading]) -> Bucket:
     hits = np.array([row.is_hit for row in rows], float)
     group = np.array([row.group for row in rows], np.int64)
-    low = high = None
-    if len(np.unique(group)) >= MIN_GROUPS:
-        parts = np.stack([hits, np.ones(len(hits))], axis=1)
-        low, high = group_interval(parts, group, share_of_sums)
+    low, high = mean_interval(hits, group)
     offs = [_size(row.start_off) for row in rows if row.start_off is not None]
     return Bucket(name, len(rows), int(hits.sum()), low, high, float(np.median(offs or [NAN])))
 

@@ -84,7 +84,7 @@ def _judged(book: RunBook, run: RunFolder) -> str:
          [action.text for action in item.actions])
         for item in judged.advice
     ]  # fmt: skip
-    is_long = book.history(run).n_rows > N_TAIL
+    is_long = book.history(run).n_rows > N_TAIL  # the choice of epochs to show appears then
     told = repr((judged.badges, alerts, judged.blind_spot, judged.data_alert, is_long))
     return hashlib.sha1(told.encode()).hexdigest()[:12]
 

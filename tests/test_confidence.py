@@ -9,14 +9,16 @@ import pandas as pd
 import pytest
 
 from moola.confidence import (
+    ABSTENTION_FILE,
     abstained,
+    as_stored,
     calibration_error,
     choose_abstention,
-    keep_abstention,
     reliability,
     stored_abstention,
 )
 from moola.exceptions import RunError
+from moola.runs import write_json
 
 
 def test_the_threshold_keeps_the_sure_windows_and_is_judged_on_others() -> None:
@@ -53,10 +55,10 @@ def test_a_run_keeps_its_threshold_or_says_that_there_is_none(tmp_path: Path) ->
     with pytest.raises(RunError, match="evaluated before it abstains"):
         stored_abstention(tmp_path)
     found = choose_abstention(np.full(30, 0.7), np.ones(30, bool), np.arange(30), wanted=0.8)
-    keep_abstention(tmp_path, found, wanted=0.8)
+    write_json(tmp_path / ABSTENTION_FILE, as_stored(found, wanted=0.8))
     assert stored_abstention(tmp_path) == found
     assert "100% of 30 held-out windows, of which 100% were hit" in str(found)
-    keep_abstention(tmp_path, None, wanted=0.8)
+    write_json(tmp_path / ABSTENTION_FILE, as_stored(None, wanted=0.8))
     with pytest.raises(RunError, match="No confidence keeps 10 held-out windows of which 80%"):
         stored_abstention(tmp_path)
 

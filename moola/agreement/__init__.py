@@ -7,7 +7,6 @@ bars. A *layer* is one person's labels, his repeats, or the adjudicated ones.
 
 from moola.agreement.pairs import Pair, compare
 from moola.agreement.scores import (
-    MIN_GROUPS,
     Bucket,
     Estimate,
     ReasonRow,
@@ -20,7 +19,6 @@ from moola.agreement.trust import FAST_S, Times, catch_share, times_of
 
 __all__ = [
     "FAST_S",
-    "MIN_GROUPS",
     "Bucket",
     "Estimate",
     "Pair",

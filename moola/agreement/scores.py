@@ -13,13 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moola.agreement.pairs import Pair
-from moola.resampling import group_interval
+from moola.resampling import LEAST_GROUPS, group_interval
 from moola.schema import REJECT_REASONS, SPAN_TYPES, WINDOW_LENGTH
 from moola.second_look import DECISION_NAMES
 
 Floats = NDArray[np.float64]
-MIN_GROUPS = 10
-"""Groups that an interval needs: drawn from fewer it would look far too sure."""
 KEPT, REJECTED = DECISION_NAMES.index("kept"), DECISION_NAMES.index("rejected")
 
 
@@ -47,10 +45,10 @@ class Estimate:
             return "No window has been decided by both."
         if not np.isfinite(self.value):
             return f"Not defined on these {self.n_windows} windows."
-        if self.n_groups < MIN_GROUPS:
+        if self.n_groups < LEAST_GROUPS:
             return (
                 f"Too few windows for an interval: {self.n_windows}, which make {self.n_groups} "
-                f"groups that share no bars. {MIN_GROUPS} groups are wanted."
+                f"groups that share no bars. {LEAST_GROUPS} groups are wanted."
             )
         if not self.has_interval:
             return f"No spread: every draw of these {self.n_windows} windows gives the same."
@@ -64,7 +62,7 @@ def estimate(
     n_groups = len(np.unique(group))
     value = float(statistic(parts.sum(axis=0, keepdims=True))[0])
     low = high = float("nan")
-    if n_groups >= MIN_GROUPS and np.isfinite(value):
+    if n_groups >= LEAST_GROUPS and np.isfinite(value):
         low, high = group_interval(parts, group, statistic)
         if low == high:
             low = high = float("nan")

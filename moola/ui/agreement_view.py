@@ -13,6 +13,7 @@ import streamlit as st
 from moola import agreement, comparing, figures_agreement, market_hours
 from moola.agreement import Estimate, Pair
 from moola.comparing import People
+from moola.resampling import LEAST_GROUPS
 from moola.second_look import GOLD, IOU_MIN
 from moola.ui import cache, components
 from moola.workspace import Workspace
@@ -34,7 +35,7 @@ HOW_COUNTED = (
     "either covers; each is paired once. A rejected window counts as holding none. Flagged "
     "windows say nothing about spans and count for kappa alone; deferred and stale ones are left "
     "out. Intervals are drawn over groups of windows that share bars, since such windows are not "
-    f"independent; fewer than {agreement.MIN_GROUPS} groups have none."
+    f"independent; fewer than {LEAST_GROUPS} groups have none."
 )
 
 

@@ -8,6 +8,7 @@ import streamlit as st
 
 from moola import agreement, comparing
 from moola.comparing import People
+from moola.resampling import LEAST_GROUPS
 from moola.second_look import DECISION_NAMES, REPEAT, decision_of
 from moola.ui import components
 from moola.ui.agreement_view import Found, compared, show
@@ -58,7 +59,7 @@ def how_a_second_person_joins(people: People) -> None:
         "its sidebar. Everyone labels in a layer of his own; nobody sees the others' spans "
         "meanwhile.\n"
         "2. Label the same windows. "
-        f"{agreement.MIN_GROUPS} windows that share no bars give a first interval, about 50 a "
+        f"{LEAST_GROUPS} windows that share no bars give a first interval, about 50 a "
         "useful one.\n"
         "3. Come back here: the figures appear by themselves, and every window that the two decide "
         "differently waits to be adjudicated.\n\n"

@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from moola.run_news import News
 
-LIVE_POLL_S, IDLE_POLL_S = 0.1, 1.0
+LIVE_POLL_S, IDLE_POLL_S = 0.2, 1.0
 
 
 class Watch:
