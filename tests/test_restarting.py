@@ -233,6 +233,7 @@ def test_the_command_line_takes_the_parents_options_and_what_is_given(
     workspace = tmp_path / "work"
     (workspace / "runs").mkdir(parents=True)
     run = RunFolder(shutil.copytree(parent.path, workspace / "runs" / parent.id))
+    run.write_status(state="finished")  # a queued run would be waited for
     words = ["finetune", "--restart-from", f"{run.id}@3", "--balance", "epoch", "--name", "cured"]
     assert main([*words, "--workspace", str(workspace)]) == 0
     (child,) = (r for r in list_runs(workspace / "runs") if r.id.endswith("cured"))
