@@ -92,13 +92,19 @@ def collect_split(
         If there is nothing to train on, or nothing could be held out.
     """
     examples = _labelled(config, store=store, bar_store=bar_store)
-    if config.split == "groups":
-        is_val = hold_out(examples.group, val_fraction=config.val_fraction, seed=config.seed)
-        return replace(examples, is_val=is_val), {}
-    split = hold_out_block(places_of(examples), val_fraction=config.val_fraction, seed=config.seed)
-    facts = {"n_purged": split.n_purged, "split_note": split.note}
+    split = divide(places_of(examples), examples.group, config)
+    by_blocks = {"n_purged": split.n_purged, "split_note": split.note}
     kept = split.is_val | split.trains
-    return replace(examples, is_val=split.is_val).take(kept), facts
+    held_out = replace(examples, is_val=split.is_val).take(kept)
+    return held_out, by_blocks if config.split == "blocks" else {}
+
+
+def divide(places: Places, group: NDArray[np.int64], config: FinetuneConfig) -> Split:
+    """Return which rows `config` holds out, and which train; `group` numbers those sharing bars."""
+    if config.split == "groups":
+        is_val = hold_out(group, val_fraction=config.val_fraction, seed=config.seed)
+        return Split(is_val, ~is_val)
+    return hold_out_block(places, val_fraction=config.val_fraction, seed=config.seed)
 
 
 def collect_folds(
@@ -158,7 +164,7 @@ def summary(
         n_windows=len(windows),
         n_spans=sum(len(window.spans) for window in windows),
         n_negatives=sum(not window.spans for window in windows),
-        n_groups=len(set(_groups(gathered).tolist())),
+        n_groups=len(set(groups_of(gathered).tolist())),
         n_cold=sum(window.bar_start < LOOKBACK_BARS for window in windows),
         left_out=gathered.left_out,
     )
@@ -257,7 +263,7 @@ def _from_label_file(path: Path, *, store: LabelStore, bar_store: BarStore) -> G
     return Gathered(windows, ohlc_of, {})
 
 
-def _window_ohlc(gathered: Gathered) -> NDArray[np.float64]:
+def window_ohlc(gathered: Gathered) -> NDArray[np.float64]:
     """Return (W, 105, 4) prices."""
     return np.stack(
         [
@@ -267,21 +273,22 @@ def _window_ohlc(gathered: Gathered) -> NDArray[np.float64]:
     )
 
 
-def _groups(gathered: Gathered) -> NDArray[np.int64]:
+def groups_of(gathered: Gathered) -> NDArray[np.int64]:
+    """Return (W,) group of each window; windows that share bars have the same."""
     if not gathered.windows:
         return np.empty(0, np.int64)
     return shared_bar_groups(
         np.array([window.series_id for window in gathered.windows]),
         np.array([window.bar_start for window in gathered.windows]),
-        _window_ohlc(gathered),
+        window_ohlc(gathered),
     )
 
 
 def examples_of(gathered: Gathered, *, with_context: bool = False) -> Examples:
     """Return all gathered windows as examples, none held out yet; training wants their context."""
     windows = gathered.windows
-    group = _groups(gathered)
-    ohlc, features = _window_ohlc(gathered), _window_features(gathered)
+    group = groups_of(gathered)
+    ohlc, features = window_ohlc(gathered), _window_features(gathered)
     rows = [(w, span) for w, window in enumerate(windows) for span in window.spans or (None,)]
     of_window = np.array([w for w, _ in rows])
     spans = [span for _, span in rows]

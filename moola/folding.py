@@ -191,13 +191,21 @@ def split(places: Places, is_val: Mask) -> Split:
 
 def near_rows(places: Places, is_val: Mask, *, purge_bars: int = PURGE_BARS) -> Mask:
     """Return (N,) rows outside `is_val` that are within the purge of it, or hold the same bars."""
-    bar_start = places.bar_start.astype(float)
-    near = _distance(places.series_id, is_val, bar_start, both=True) < purge_bars
-    near |= same_time_rows(places, is_val)
-    for rows in places.content_holders:
-        if is_val[rows].any():
-            near[rows] = True
+    near = sharing_rows(places, is_val, within_bars=purge_bars) | same_time_rows(places, is_val)
     return near & ~is_val
+
+
+def sharing_rows(places: Places, rows: Mask, *, within_bars: int = WINDOW_LENGTH) -> Mask:
+    """Return (N,) rows that share a bar with one of `rows`, by place or by content.
+
+    With more than a window's length in `within_bars`, also those that come as near as that.
+    """
+    bar_start = places.bar_start.astype(float)
+    sharing = _distance(places.series_id, rows, bar_start, both=True) < within_bars
+    for holders in places.content_holders:
+        if rows[holders].any():
+            sharing[holders] = True
+    return sharing
 
 
 def same_time_rows(places: Places, is_val: Mask) -> Mask:

@@ -79,7 +79,10 @@ class SeenBars:
     def _covered(self, bars: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Return (T,) whether a bar stands in five that were seen."""
         covered = np.zeros(len(bars), bool)
-        for first in np.flatnonzero(np.isin(fingerprints(bars), self.prints)):
+        own = fingerprints(bars)
+        place = np.searchsorted(self.prints, own)  # np.isin would sort all prints for each window
+        known = np.append(self.prints, NOTHING_MOVED)[place] == own
+        for first in np.flatnonzero(known & (own != NOTHING_MOVED)):
             covered[first : first + RUN_BARS] = True
         return covered
 

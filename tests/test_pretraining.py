@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -16,7 +17,7 @@ from moola import split_facts
 from moola.bars import BarStore
 from moola.checkpoint import Checkpoint
 from moola.collect import windows
-from moola.exceptions import ConfigError, RunError, SchemaError
+from moola.exceptions import CheckpointError, ConfigError, RunError, SchemaError
 from moola.label_file import read_label_file
 from moola.model import JadeCompact
 from moola.pretrain_config import METHODS, Method, PretrainConfig
@@ -26,7 +27,7 @@ from moola.pretraining import CHECKPOINT, carry_out, make_trainer, prepare, pret
 from moola.runs import RunFolder, create_run, list_runs
 from moola.sample import LABELLED, UNLABELLED, write_sample
 from moola.schema import WINDOW_LENGTH
-from moola.seen_bars import Seen, SeenBars, fingerprints, print_set
+from moola.seen_bars import SEEN_FILE, Seen, SeenBars, fingerprints, print_set
 from moola.store import LabelStore
 from moola.unlabelled import PURGE_BARS, Stretch, unlabelled_stretches
 from moola.workspace import Workspace
@@ -156,6 +157,8 @@ def test_a_run_writes_an_encoder_that_fine_tuning_starts_from(
     seen = seen_by(out)
     assert seen is not None
     assert seen.n_bars == run.resolved()["n_bars"]
+    told = json.loads((run.path / SEEN_FILE).read_text("utf-8"))
+    assert seen.prints.tolist() == told["prints"]
     assert run not in list_runs(workspace.runs_dir)
     assert run.id in {other.id for other in list_runs(workspace.runs_dir, ("pretrain",))}
 
@@ -225,6 +228,24 @@ def test_a_checkpoint_that_says_nothing_of_pretraining_is_taken_as_it_is(tmp_pat
     assert seen_by(tmp_path / "foreign.pt") is None
     assert check_not_seen(str(tmp_path / "foreign.pt"), toy_examples()) == {"pretraining": None}
     assert check_not_seen(None, toy_examples()) == {}
+
+
+@pytest.mark.parametrize("content", [b"", b"PK no archive", b"\x80\x02\x8a\nl"])
+def test_a_file_that_is_no_checkpoint_says_nothing(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "odd.pt").write_bytes(content)
+    assert seen_by(tmp_path / "odd.pt") is None
+    with pytest.raises(CheckpointError, match="should be a checkpoint at"):
+        seen_by(tmp_path / "gone.pt")
+
+
+def test_nothing_that_a_checkpoint_names_is_run(tmp_path: Path) -> None:
+    class Hostile:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return Path.touch, (tmp_path / "ran",)
+
+    torch.save({"meta": {"epoch": 3, "odd": Hostile()}}, tmp_path / "hostile.pt")
+    assert seen_by(tmp_path / "hostile.pt") is None
+    assert not (tmp_path / "ran").exists()
 
 
 def test_the_training_windows_of_a_run_whose_encoder_is_taken_are_no_held_out_ones(

@@ -9,10 +9,10 @@ import streamlit as st
 
 from moola import launching
 from moola.config import FinetuneConfig
-from moola.exceptions import MoolaError
+from moola.exceptions import MoolaError, SchemaError
 from moola.extras import require
 from moola.runs import RunFolder, RunStatus, create_run, list_runs
-from moola.ui import run_controls, run_parts, state
+from moola.ui import cache, leak_meter, run_controls, run_parts, state
 from moola.workspace import Workspace
 
 KIND = "crossval"
@@ -27,11 +27,16 @@ def panel(workspace: Workspace, values: dict[str, Any]) -> None:
     """Draw folds, repeats and the button; below it the newest cross-validations."""
     with st.expander("Cross-validate", icon=":material/grid_view:"):
         st.caption(WHAT)
+        may_start = False
         try:
-            require("balance", FinetuneConfig.from_dict(values).balance)
-            problem = ""
-        except MoolaError as error:
-            problem = str(error)  # the panel above says it
+            config = FinetuneConfig.from_dict(values)
+            require("balance", config.balance)
+            leak_meter.check_all(cache.source_of(workspace, config), config)
+            may_start = True
+        except SchemaError as error:
+            st.error(str(error), icon=":material/error:")
+        except MoolaError:
+            pass  # the panel above says it
         with st.container(horizontal=True, vertical_alignment="bottom"):
             st.number_input("Folds", 2, 20, 5, key="crossval_folds", width=110)
             st.number_input("Repeats", 1, 10, 1, key="crossval_repeats", width=110)
@@ -39,7 +44,7 @@ def panel(workspace: Workspace, values: dict[str, Any]) -> None:
                 "Cross-validate",
                 key="crossval_start",
                 icon=":material/play_arrow:",
-                disabled=bool(problem),
+                disabled=not may_start,
                 on_click=partial(_start, workspace, values),
             )
         follow(workspace)

@@ -13,31 +13,31 @@ from moola.collect import DataSummary
 from moola.config import FinetuneConfig
 from moola.exceptions import MoolaError
 from moola.extras import require_extras
-from moola.ui import cache, components, run_form, run_parts, state
+from moola.ui import cache, components, leak_meter, run_form, run_parts, state
 from moola.workspace import Workspace
 
 DOUBLE_CLICK_S = 3.0
 
 
 def panel(workspace: Workspace, values: dict[str, Any]) -> None:
-    """Draw what the chosen data holds, the estimate, and Start; a wrong option says why not."""
+    """Draw what the chosen data holds, what leaks, and Start; a wrong option says why not."""
     if source := st.session_state.get("finetune_source"):
         st.caption(f"Settings taken from **{source}**.")
     st.markdown("##### Data of this run")
-    summary = None
-    problem = ""
+    may_start = False
     try:
         config = FinetuneConfig.from_dict(values)
         require_extras(config)
-        summary = _summary(workspace, config)
+        source = cache.source_of(workspace, config)
+        summary = cache.data_summary(source)
         _show_summary(summary)
         if summary.n_spans:
             st.caption(_estimate(config, summary))
+            may_start = leak_meter.draw(source, config)
         else:
             st.info(_nothing_yet(summary), icon=":material/label:")
     except MoolaError as error:
-        problem = str(error)
-        st.error(problem, icon=":material/error:")
+        st.error(str(error), icon=":material/error:")
     st.text_input(
         "Name",
         key="finetune_name",
@@ -50,19 +50,10 @@ def panel(workspace: Workspace, values: dict[str, Any]) -> None:
         type="primary",
         icon=":material/play_arrow:",
         width="stretch",
-        disabled=bool(problem) or summary is None or summary.n_spans == 0,
+        disabled=not may_start,
         on_click=partial(_start, workspace),
     )
     state.show_notice(otherwise="Training goes on when this tab, or the app, is closed.")
-
-
-def _summary(workspace: Workspace, config: FinetuneConfig) -> DataSummary:
-    stored = cache.store(workspace.store_url).version()
-    path = config.data_path()
-    version = path.stat().st_mtime_ns if path and path.exists() else 0
-    return cache.data_summary(
-        workspace, config.data or config.release, config.labels, (stored, version)
-    )
 
 
 def _show_summary(summary: DataSummary) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
@@ -12,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from moola import extras, launching
 from moola.config import FinetuneConfig
 from moola.exceptions import DeviceError
-from moola.runs import create_run
+from moola.runs import create_run, list_runs
 from moola.workspace import Workspace
 from tests.pages.conftest import OpenPage, shown_text
 
@@ -160,6 +161,69 @@ def test_a_frozen_encoder_needs_a_pretrained_one(open_page: OpenPage, sample: Wo
     app = open_page(sample, "finetune")
     app.toggle(key="finetune_freeze_encoder").set_value(True).run()
     assert "freeze_encoder needs a pretrained_encoder" in app.error[0].value
+
+
+@pytest.fixture
+def encoder(sample: Workspace) -> str:
+    """An encoder of the sample's run, which learned from the windows that seed 0 does not hold out.
+
+    Its tensors do not matter here: what it has seen is told by the run's folder.
+    """
+    (run,) = list_runs(sample.runs_dir)
+    (run.path / "best.pt").write_bytes(b"")
+    return str(run.path / "best.pt")
+
+
+def test_the_leak_meter_counts_none_before_an_honest_start(
+    open_page: OpenPage, sample: Workspace, started: list[FinetuneConfig], encoder: str
+) -> None:
+    app = open_page(sample, "finetune")
+    shared = "Windows that share bars with training:] :green-badge[0]"
+    assert shared in shown_text(app)
+    assert "the encoder has seen" not in shown_text(app), "it starts from random weights"
+    app.selectbox(key="finetune_pretrained_encoder").set_value(encoder).run()
+    assert shared in shown_text(app)
+    assert "whose bars the encoder has seen:] :green-badge[0]" in shown_text(app)
+    start(app)
+    assert [config.pretrained_encoder for config in started] == [encoder]
+
+
+def test_an_encoder_that_has_seen_held_out_windows_cannot_be_started(
+    open_page: OpenPage, sample: Workspace, encoder: str
+) -> None:
+    app = open_page(sample, "finetune")
+    app.selectbox(key="finetune_pretrained_encoder").set_value(encoder)
+    app.number_input(key="finetune_seed").set_value(1).run()
+    (count,) = re.findall(r"the encoder has seen:\] :red-badge\[(\d+)\]", shown_text(app))
+    assert f"Found {count} of " in app.error[0].value
+    assert app.button(key="finetune_start").disabled
+    app.number_input(key="finetune_seed").set_value(0).run()
+    assert not app.button(key="finetune_start").disabled
+
+
+def test_a_cross_validation_holds_out_what_the_encoder_has_learned_from(
+    open_page: OpenPage, sample: Workspace, encoder: str
+) -> None:
+    app = open_page(sample, "finetune")
+    app.selectbox(key="finetune_pretrained_encoder").set_value(encoder).run()
+    assert "No window should be judged on bars that its encoder" in app.error[0].value
+    assert app.button(key="crossval_start").disabled
+    assert not app.button(key="finetune_start").disabled
+
+
+def test_an_encoder_that_does_not_say_what_it_has_seen_starts_only_on_purpose(
+    open_page: OpenPage, sample: Workspace
+) -> None:
+    foreign = sample.artifacts_dir / "foreign.pt"
+    foreign.parent.mkdir(exist_ok=True)
+    foreign.write_bytes(b"")
+    app = open_page(sample, "finetune")
+    app.selectbox(key="finetune_pretrained_encoder").set_value(str(foreign)).run()
+    assert "the encoder has seen:] :orange-badge[not known]" in shown_text(app)
+    assert "does not say which bars it was pretrained on" in shown_text(app)
+    assert app.button(key="finetune_start").disabled
+    app.checkbox[0].check().run()
+    assert not app.button(key="finetune_start").disabled
 
 
 def test_a_preset_sets_the_epochs(open_page: OpenPage, sample: Workspace) -> None:
