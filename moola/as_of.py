@@ -21,6 +21,7 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
+from moola.atomic import write_json
 from moola.checkpoint import Checkpoint
 from moola.decode import TOLERANCE_BARS, Calibration, decode_spans
 from moola.decoders import mass_near
@@ -31,7 +32,7 @@ from moola.lateness import SUMMARY_FILE
 from moola.length_prior import LengthPrior
 from moola.model import JadeCompact
 from moola.predict import Outputs, run_model
-from moola.runs import RunFolder, write_json
+from moola.runs import RunFolder
 from moola.schema import WINDOW_LENGTH
 from moola.tables import write_parquet
 

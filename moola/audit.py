@@ -20,6 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from moola import second_look
+from moola.atomic import write_json
 from moola.calibration import fit_calibration
 from moola.comparing import People
 from moola.diagnostics import EDGE_COLUMNS, WindowError
@@ -28,7 +29,7 @@ from moola.exceptions import RunError
 from moola.length_prior import fit_length_prior, log_prior_cells
 from moola.metrics import TOLERANCE_BARS
 from moola.review_tables import readings
-from moola.runs import RunFolder, write_json
+from moola.runs import RunFolder
 from moola.schema import WINDOW_LENGTH
 from moola.second_look import is_person
 from moola.span_shapes import shape_log_odds

@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from moola.atomic import written
 from moola.bar_rules import BAR_COLUMNS
 from moola.exceptions import StoreError
 from moola.schema import PRICE_COLUMNS
@@ -182,14 +183,11 @@ class BarWriter:
 
     def _keep_copy(self, kept: Path) -> None:
         """Keep the file where the disk knows no hard links, such as exFAT: whole or not at all."""
-        copy = self._path.with_name(f"{self._path.name}.copy")
         try:
-            shutil.copyfile(self._path, copy)
-            os.replace(copy, kept)
+            with written(kept) as copy:
+                shutil.copyfile(self._path, copy)
         except OSError as error:
             raise _unwritable(self._store.folder, error) from error
-        finally:
-            copy.unlink(missing_ok=True)
 
     def groups(self) -> Iterator[pd.DataFrame]:
         """Yield the bars of the finished file in parts."""

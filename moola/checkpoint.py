@@ -11,7 +11,6 @@ A checkpoint is one dictionary of tensors, numbers, strings and lists of those::
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
+from moola.atomic import written
 from moola.dropout import Masks
 from moola.exceptions import CheckpointError
 
@@ -35,16 +35,11 @@ class Checkpoint:
     training: dict[str, Any] | None = None
 
     def save(self, path: Path) -> None:
-        """Write to a temporary name, then move it in place: a reader never sees half a file."""
-        temporary = path.with_name(f".{path.name}.tmp")
+        """Write the file, whole or not at all."""
         try:
-            with temporary.open("wb") as file:
+            with written(path) as temporary, temporary.open("wb") as file:
                 torch.save({"format": FORMAT, **vars(self)}, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
             raise CheckpointError(f"{path} should be writable. Found: {error}.") from error
 
     @classmethod

@@ -26,6 +26,7 @@ import numpy as np
 import pandas as pd
 
 from moola import collect, evaluate
+from moola.atomic import write_json
 from moola.bars import BarStore
 from moola.baselines import write_baselines
 from moola.carrying import carry
@@ -39,7 +40,7 @@ from moola.folding import Split, n_at_held_out_times, n_without_time, smallest_d
 from moola.metrics import Predicted
 from moola.predict import fit_stage, predict, write_predictions
 from moola.pretrained import check_not_seen
-from moola.runs import EXAMPLES_FILE, RunFolder, create_run, write_json
+from moola.runs import EXAMPLES_FILE, RunFolder, create_run
 from moola.splits import check_no_leak
 from moola.store import LabelStore
 from moola.train import finetune

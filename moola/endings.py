@@ -11,7 +11,10 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 from typing import NamedTuple
+
+from moola.atomic import write_json
 
 EXIT_FILE = "exit.json"
 MAX_WORDS = 300
@@ -80,12 +83,8 @@ def says_out_of_memory(text: str) -> bool:
 
 
 def write_ending(folder: str, ending: Ending) -> None:
-    """Write ``exit.json``: a temporary name first, so that nobody reads half a file."""
-    path = os.path.join(folder, EXIT_FILE)
-    temporary = f"{path}.{os.getpid()}.tmp"
-    with open(temporary, "w", encoding="utf-8") as file:
-        json.dump(ending._asdict(), file, indent=1, ensure_ascii=False)
-    os.replace(temporary, path)
+    """Write ``exit.json``."""
+    write_json(Path(folder) / EXIT_FILE, ending._asdict())
 
 
 def read_ending(folder: str) -> Ending | None:

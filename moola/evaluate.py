@@ -16,13 +16,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from moola.atomic import write_json
 from moola.confidence import ABSTENTION_FILE, WANTED_SHARE, as_stored, choose_abstention
 from moola.criteria import F1, SCORED_GOALS, TYPE_AT_LABELS, Criterion
 from moola.examples import NO_SPAN, Examples
 from moola.exceptions import RunError
 from moola.floors import fit_constants
 from moola.metrics import Predicted, edge_hits, score
-from moola.runs import RunFolder, write_json
+from moola.runs import RunFolder
 from moola.schema import SPAN_TYPES, WINDOW_LENGTH
 from moola.share_lines import share_lines
 from moola.span_measures import measure

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import threading
 import time
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any, NamedTuple
 
 import psutil
 
+from moola.atomic import write_json
 from moola.endings import Ending, oom_counters, oom_has_grown, read_ending
 from moola.supervisor import ALIVE_FILE, JOB_FILE
 
@@ -45,9 +45,7 @@ def read_job(folder: Path) -> RunJob | None:
 
 def write_job(folder: Path, job: RunJob) -> None:
     """Write ``job.json``; the trainer never does, so neither can undo what the other wrote."""
-    temporary = folder / f".{JOB_FILE}.{os.getpid()}.{threading.get_ident()}.tmp"
-    temporary.write_text(json.dumps(job._asdict()), encoding="utf-8")
-    os.replace(temporary, folder / JOB_FILE)
+    write_json(folder / JOB_FILE, job._asdict())
 
 
 def own_marks() -> dict[str, Any]:

@@ -7,7 +7,6 @@ probabilities and bars, not logits: whoever loads it needs nothing of this packa
 
 from __future__ import annotations
 
-import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from moola.atomic import written
 from moola.checkpoint import Checkpoint
 from moola.config import COUNTDOWN_CLIP_BARS
 from moola.exceptions import ConfigError, RunError
@@ -70,9 +70,8 @@ def export_onnx(run: RunFolder, path: Path, *, checkpoint: str = "last") -> dict
     """
     _need_onnx()
     heads = load_heads(run, checkpoint=checkpoint)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp.onnx")
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
+    with written(path) as temporary:
         _write(heads, temporary)
         differences = compare(heads, temporary, run.examples().features[:N_CHECKED])
         for name, found in differences.items():
@@ -82,9 +81,6 @@ def export_onnx(run: RunFolder, path: Path, *, checkpoint: str = "last") -> dict
                     f"{name} of the exported model should equal PyTorch's within {limit:g}. Found "
                     f"{found:g} on windows of run {run.id}."
                 )
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
     return differences
 
 

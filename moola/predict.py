@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -13,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from moola.atomic import written
 from moola.checkpoint import Checkpoint
 from moola.config import CountdownScale
 from moola.decode import Calibration, DecodedSpans, decode_spans
@@ -170,10 +170,9 @@ def fit_stage(run: RunFolder) -> None:
 
 
 def write_predictions(predictions: pd.DataFrame, path: Path) -> Path:
-    """Write a table to a temporary name, then move it in place; return `path`."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    predictions.to_parquet(temporary, index=False)
-    os.replace(temporary, path)
+    """Write a table, whole or not at all; return `path`."""
+    with written(path) as temporary:
+        predictions.to_parquet(temporary, index=False)
     return path
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from moola.atomic import write_json
 from moola.bars import BarStore
 from moola.carrying import Stopped, carry
 from moola.checkpoint import Checkpoint
@@ -27,7 +28,7 @@ from moola.masked import MaskedTrainer
 from moola.pretrain_config import PretrainConfig
 from moola.pretrain_windows import pretraining_examples, seen_bars
 from moola.run_process import Heartbeat
-from moola.runs import EXAMPLES_FILE, RunFolder, create_run, write_json
+from moola.runs import EXAMPLES_FILE, RunFolder, create_run
 from moola.seen_bars import SEEN_FILE
 from moola.store import LabelStore
 from moola.trainer import Trainer

@@ -19,6 +19,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from moola.atomic import written
 from moola.config import FinetuneConfig
 from moola.exceptions import ConfigError, RunError
 from moola.runs import RunFolder, open_run
@@ -69,13 +70,11 @@ def prune_checkpoints(run: RunFolder, kept: set[int]) -> None:
 
 def link_or_copy(source: Path, target: Path) -> None:
     """Put a file in a second place at once, without a second copy where links work."""
-    temporary = target.with_name(f".{target.name}.tmp")
-    temporary.unlink(missing_ok=True)
-    try:
-        os.link(source, temporary)
-    except OSError:  # a disk without hard links
-        shutil.copyfile(source, temporary)
-    os.replace(temporary, target)
+    with written(target) as temporary:
+        try:
+            os.link(source, temporary)
+        except OSError:  # a disk without hard links
+            shutil.copyfile(source, temporary)
 
 
 def hold_parent(run: RunFolder) -> None:

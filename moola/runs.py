@@ -31,6 +31,7 @@ from typing import Any, Literal, Protocol, get_args
 import pandas as pd
 
 from moola.about import ABOUT_FILE, About, read_about
+from moola.atomic import write_json, write_text
 from moola.config import FinetuneConfig
 from moola.examples import Examples
 from moola.exceptions import RunError
@@ -75,16 +76,6 @@ class RunStatus:
     def is_live(self) -> bool:
         """Whether a process is training or waiting for its turn."""
         return self.state in LIVE_STATES
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON to a temporary name, then move it in place: readers never see half a file."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(value, file, indent=1, ensure_ascii=False)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
 
 
 def now_iso() -> str:
@@ -181,9 +172,8 @@ class RunFolder:
 
     def write_history(self, rows: list[dict[str, Any]]) -> None:
         """Put `rows` in place of the history."""
-        temporary = self.path / ".history.jsonl.tmp"
-        temporary.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-        os.replace(temporary, self.path / "history.jsonl")
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        write_text(self.path / "history.jsonl", text)
 
     def log_tail(self, n_lines: int = 20) -> str:
         """Return the last lines of what the process printed."""

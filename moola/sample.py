@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
+from moola.atomic import write_json
 from moola.bars import BarStore, content_hash
 from moola.cuts import cut_windows
 from moola.exceptions import StoreError
@@ -146,10 +147,8 @@ def read_marker(workspace: Workspace) -> SampleReport | None:
 def _write_marker(workspace: Workspace, report: SampleReport) -> None:
     values = {**asdict(report), "generated": True}
     del values["already_there"]
-    temporary = workspace.sample_marker.with_suffix(".tmp")
     try:
-        temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
-        os.replace(temporary, workspace.sample_marker)
+        write_json(workspace.sample_marker, values)
     except OSError as error:
         raise _unwritable(workspace, error) from error
 

@@ -9,7 +9,6 @@ probability of every bar over the windows that hold it.
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from moola.atomic import write_json, written
 from moola.bars import BarStore
 from moola.exceptions import RunError, SchemaError
 from moola.proposals import ProposedSpan, RuleParams, run_starts
@@ -86,7 +86,7 @@ class ScanFolder:
         if folder.path.exists() and folder.plan() != plan:
             shutil.rmtree(folder.path)
         folder.path.mkdir(parents=True, exist_ok=True)
-        _write_text(folder.path / "plan.json", json.dumps(asdict(plan), indent=1))
+        write_json(folder.path / "plan.json", asdict(plan))
         return folder
 
     def plan(self) -> ScanPlan | None:
@@ -107,11 +107,8 @@ class ScanFolder:
 
     def save_part(self, index: int, votes: WindowVotes, bar_sum: NDArray[np.float64]) -> None:
         """Keep a part, whole or not at all."""
-        path = self.part_path(index)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        with temporary.open("wb") as file:
+        with written(self.part_path(index)) as temporary, temporary.open("wb") as file:
             np.savez(file, bar_sum=bar_sum, **votes._asdict())
-        os.replace(temporary, path)
 
     def _parts(self, plan: ScanPlan) -> Iterator[tuple[range, dict[str, NDArray]]]:
         for index in range(plan.n_parts):
@@ -243,9 +240,3 @@ def propose(
         run_id=result.plan.run_id,
         timestamps=None if times is None else times.to_pydatetime().tolist(),
     )
-
-
-def _write_text(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)

@@ -25,11 +25,12 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from moola import launching
+from moola.atomic import write_json
 from moola.config import BALANCES, FinetuneConfig
 from moola.exceptions import ConfigError, RunError
 from moola.extras import available_balances, require
 from moola.launching.local import child_environment
-from moola.runs import EXAMPLES_FILE, RunFolder, create_run, write_json
+from moola.runs import EXAMPLES_FILE, RunFolder, create_run
 from moola.workspace import Workspace
 
 PLAN_FILE = "plan.json"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
@@ -11,6 +9,7 @@ from typing import IO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from moola.atomic import written
 from moola.exceptions import ImportRefused, RefusedRow, StoreError
 
 SHOWN_ROWS = 20
@@ -54,26 +53,20 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
 
 
 def write_parquet(table: pa.Table, path: Path) -> None:
-    """Write a Parquet file under a temporary name, then rename it."""
+    """Write a Parquet file, whole or not at all."""
     write_file(path, lambda file: pq.write_table(table, file))
 
 
 def write_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Give `write` an open file of another name, then rename it: a whole file or none."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    """Give `write` an open file that becomes `path`, whole or not at all, in a folder made new."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
+        with written(path) as temporary, temporary.open("wb") as file:
             write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
     except OSError as error:
         raise StoreError(
             f"{path.parent} should be a folder one can write to. Found: {one_line(error)}."
         ) from error
-    finally:
-        _remove(temporary)
 
 
 def refuse_rows(
@@ -114,10 +107,3 @@ def _damaged(path: Path, error: Exception) -> ImportRefused:
     return ImportRefused(
         f"{path.name} should be a Parquet file one can read. Found: {one_line(error)}."
     )
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError:
-        return  # the folder itself is at fault, which the write has reported

@@ -20,8 +20,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from moola.atomic import write_json
 from moola.config import Tracker as Name
-from moola.runs import RunFolder, write_json
+from moola.runs import RunFolder
 
 log = logging.getLogger("moola")
 

@@ -11,7 +11,6 @@ A run keeps it as ``type_stage.json``, plain coefficients; to apply them needs n
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from moola.atomic import write_json
 from moola.examples import NO_SPAN, Examples
 from moola.exceptions import RunError
 from moola.schema import SPAN_TYPES, WINDOW_LENGTH, SpanType
@@ -145,10 +145,7 @@ class TypeStage:
 
     def save(self, folder: Path) -> None:
         """Keep the stage in a run's folder."""
-        path = folder / TYPE_STAGE_FILE
-        temporary = path.with_name(f".{path.name}.tmp")
-        temporary.write_text(json.dumps(self.to_dict(), indent=1) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
+        write_json(folder / TYPE_STAGE_FILE, self.to_dict())
 
     @classmethod
     def load(cls, folder: Path) -> Self | None:

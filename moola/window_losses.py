@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -13,6 +12,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from moola.atomic import written
 from moola.exceptions import RunError
 
 WINDOW_LOSSES_FILE = "window_losses.npz"
@@ -80,11 +80,9 @@ class WindowLosses:
         )
 
     def save(self, path: Path) -> None:
-        """Write to a temporary name, then move it in place: a reader never sees half a file."""
-        temporary = path.with_name(f".{path.name}.tmp")
-        with temporary.open("wb") as file:
+        """Write the file, whole or not at all."""
+        with written(path) as temporary, temporary.open("wb") as file:
             np.savez(file, **{name: getattr(self, name) for name in COLUMNS})
-        os.replace(temporary, path)
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from moola.atomic import write_json
 from moola.confidence import (
     ABSTENTION_FILE,
     abstained,
@@ -18,7 +19,6 @@ from moola.confidence import (
     stored_abstention,
 )
 from moola.exceptions import RunError
-from moola.runs import write_json
 
 
 def test_the_threshold_keeps_the_sure_windows_and_is_judged_on_others() -> None:

@@ -15,10 +15,11 @@ import psutil
 import pytest
 
 from moola import launching
+from moola.atomic import write_json
 from moola.endings import Ending, write_ending
 from moola.launching.local import child_environment
 from moola.liveness import RunJob, write_job
-from moola.runs import RunFolder, write_json
+from moola.runs import RunFolder
 from moola.supervisor import ALIVE_FILE
 from moola.workspace import Workspace
 from tests.processes import long_run, wait_for, wait_for_state, wait_until_training, workspace

@@ -13,7 +13,8 @@ ROOT = Path(__file__).parents[1]
 
 # Low to high: a module imports only from floors before its own, or from its own floor's package.
 FLOORS = [
-    ["exceptions", "endings"],
+    ["exceptions", "atomic"],
+    ["endings"],
     ["schema", "workspace", "supervisor"],
     ["compiled"],
     [

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from moola import card_text, cli, lateness, model_card
+from moola.atomic import write_json
 from moola.bars import BarStore
 from moola.card_text import Heading, Points, Table, Text
-from moola.runs import RunFolder, write_json
+from moola.runs import RunFolder
 from tests.desk.conftest import Office
 from tests.test_review_tables import off_by, predicted
 from tests.test_span_exports import bar_store, office
@@ -24,9 +25,8 @@ def run(run_without_heads: RunFolder) -> RunFolder:
     """The run with predictions of every head for every window of its own."""
     examples = run_without_heads.examples()
     table = predicted(examples, off_by(examples, 0, 1, 2), ptr_center_norm=0.5)
-    table["split"] = table["window_uid"].map(
-        dict(zip(examples.window_uid, np.where(examples.is_val, "val", "train"), strict=True))
-    )
+    held_out = examples.window_uid[examples.is_val].tolist()
+    table["split"] = np.where(table["window_uid"].isin(held_out), "val", "train")
     table.to_parquet(run_without_heads.path / "predictions.parquet", index=False)
     return run_without_heads
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from moola.atomic import write_json
 from moola.baselines.boosting import boosted_inside, boosted_start
 from moola.baselines.rules import Finder, Spans, largest_move, largest_range_sum, longest_run
 from moola.evaluate import BASELINES_FILE
@@ -14,7 +15,7 @@ from moola.examples import COLUMNS, Examples
 from moola.floors import fit_constants
 from moola.labels import encode_pointers
 from moola.metrics import Predicted, score
-from moola.runs import RunFolder, write_json
+from moola.runs import RunFolder
 from moola.schema import WINDOW_LENGTH
 
 Sides = tuple[Examples, Examples]

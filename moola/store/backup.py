@@ -22,6 +22,7 @@ from typing import Any
 
 from sqlalchemy import URL
 
+from moola.atomic import flush, written
 from moola.exceptions import StoreError
 from moola.store.place import BACKUPS, backup_path, backups, name_of, store_file
 from moola.store.tables import SCHEMA_VERSION
@@ -162,35 +163,16 @@ def _move_away(file: Path) -> Path | None:
 
 
 def _install(source: Path, file: Path) -> None:
-    with _finished(file) as unfinished:
+    with written(file) as unfinished:
         shutil.copyfile(source, unfinished)
+    flush(file.parent)
 
 
 def _copy_into(connection: sqlite3.Connection, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _finished(path) as unfinished:
+    with written(path) as unfinished:
         connection.execute("VACUUM INTO ?", (str(unfinished),))
-
-
-@contextmanager
-def _finished(path: Path) -> Iterator[Path]:
-    """Give a name to write under; the file gets its own when all of it is on the disk."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
-    try:
-        yield unfinished
-        _flush(unfinished)
-        os.replace(unfinished, path)
-        _flush(path.parent)
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    flush(path.parent)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from pathlib import Path
 import streamlit as st
 
 from moola import fetching
+from moola.atomic import written
 from moola.exceptions import ConfigError, ImportRefused
 from moola.ui import jobs, state
 from moola.vendors import Answers
@@ -70,10 +71,8 @@ def upload(workspace: Workspace, *, key: str, types: Sequence[str] | None = None
     if not path.exists():
         _remove_old(workspace.root / FOLDER)
         folder.mkdir(parents=True, exist_ok=True)
-        partial = folder / ".partial"
-        with partial.open("wb") as file:
+        with written(path) as partial, partial.open("wb") as file:
             shutil.copyfileobj(given, file)
-        partial.rename(path)
     return path
 
 
