@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from moola.alerts import SILENT, Alert, Code
 from moola.inertia import inertia
-from moola.judgement import SILENT, Alert, Code, RunFacts, judge, skill_of, tasks_of
+from moola.judgement import RunFacts, judge, skill_of, tasks_of
 from moola.schema import TASK_NAMES, TASKS, Task
 from moola.silence import RULES, EpochRow, SilenceRules, stored_shares, target_shares
 

@@ -36,10 +36,11 @@ from moola.examples import Examples
 from moola.exceptions import ConfigError
 from moola.finetuning import describe
 from moola.floors import fit_constants
-from moola.folding import Split, n_at_held_out_times, n_without_time, smallest_distance_bars
+from moola.folding import Split
 from moola.metrics import Predicted
 from moola.predict import fit_stage, predict, write_predictions
 from moola.pretrained import check_not_seen
+from moola.purging import n_at_held_out_times, n_without_time, smallest_distance_bars
 from moola.runs import EXAMPLES_FILE, RunFolder, create_run
 from moola.splits import check_no_leak
 from moola.store import LabelStore

@@ -13,10 +13,10 @@ from itertools import pairwise
 import plotly.graph_objects as go
 
 from moola import epoch_parts as parts
+from moola.alerts import Alert, Code
 from moola.criteria import Goal
 from moola.epoch_parts import Mark, Row
 from moola.figures import MUTED, POINTER_BAND, TASK_COLORS, empty
-from moola.judgement import Alert, Code
 from moola.schema import TASK_NAMES, TASKS, Task
 from moola.silence import target_shares
 

@@ -31,8 +31,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
+from moola.alerts import SILENT, Alert, Code, Level
 from moola.schema import TASK_NAMES, TASKS, Task
 from moola.silence import (
     RULES,
@@ -44,21 +44,6 @@ from moola.silence import (
     target_shares,
 )
 
-Code = Literal[
-    "DEAD_PATH",
-    "LOSS_SILENCED",
-    "GRAD_SILENCED",
-    "NOT_LEARNING",
-    "REGRESSING",
-    "OUT_OF_BAND",
-    "OVERRULED",
-    "HEAD_ONLY",
-    "DEAD_HEAD",
-    "CONSTANT_OUTPUT",
-    "SQUEEZED",
-]
-Level = Literal["error", "warn", "info"]
-SILENT: tuple[Code, ...] = ("LOSS_SILENCED", "GRAD_SILENCED")
 _ALARMS: Mapping[str, tuple[Code, Level, str]] = {
     "NO_GRADIENT": ("DEAD_HEAD", "error", "no step gave its own parameters a gradient"),
     "STILL": ("DEAD_HEAD", "error", "its answers for the probed windows no longer move at all"),
@@ -81,23 +66,6 @@ class RunFacts:
     is_frozen: bool = False
     reference_skill: Mapping[Task, float] = field(default_factory=dict)
     """Skill of each task at the same epoch in the best earlier run on the same data."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alert:
-    """One finding about one task as of the last epoch."""
-
-    code: Code
-    level: Level
-    task: Task
-    since_epoch: int
-    evidence: str
-    """The numbers that speak for it, as a clause."""
-
-    def __str__(self) -> str:
-        return (
-            f"{self.code} {TASK_NAMES[self.task]} since epoch {self.since_epoch}: {self.evidence}"
-        )
 
 
 def judge(history: Sequence[EpochRow], facts: RunFacts, rules: SilenceRules = RULES) -> list[Alert]:

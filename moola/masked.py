@@ -19,10 +19,11 @@ from torch import Tensor, nn
 
 from moola.checkpoint import Checkpoint, load_weights
 from moola.device import resolve_device, use_one_thread
+from moola.encoder import open_forget_gates
 from moola.examples import Examples
 from moola.exceptions import CheckpointError
 from moola.features import FEATURE_NAMES
-from moola.model import HIDDEN_SIZE, SMALLEST_DEVIATION, open_forget_gates
+from moola.model import HIDDEN_SIZE, SMALLEST_DEVIATION
 from moola.optimizer import lr_factor
 from moola.pretrain_config import PretrainConfig
 

@@ -24,6 +24,7 @@ from torch.nn.functional import linear
 from moola.checkpoint import Checkpoint, load_weights, read_tensors
 from moola.config import PointerHead
 from moola.dropout import Dropout, Masks
+from moola.encoder import encoder_weights, input_scale
 from moola.exceptions import CheckpointError
 from moola.schema import SPAN_TYPES, TASKS, WINDOW_LENGTH, Task
 
@@ -255,11 +256,7 @@ class JadeCompact(nn.Module):
         """
         content = read_tensors(Path(path))
         weights = encoder_weights(content, self.encoder, source=str(path))
-        scale = {
-            name.rpartition(".")[2]: tensor
-            for name, tensor in _flat(content)
-            if name.endswith(("feature_mean", "feature_deviation"))
-        }
+        scale = input_scale(content)
         if scale and not self.options["standardize"]:
             raise CheckpointError(
                 "The encoder was trained on standardised features, so the model should standardise "
@@ -276,55 +273,3 @@ class JadeCompact(nn.Module):
         model = cls(**checkpoint.meta["model"])
         load_weights(model, checkpoint.model, source=source)
         return model.eval()
-
-
-@torch.no_grad()
-def open_forget_gates(lstm: nn.LSTM, bias: float) -> None:
-    """Start the forget gates of every layer and direction at `bias`; 0 leaves them as they are.
-
-    At PyTorch's 0 a cell keeps half of its state from bar to bar and nothing after ten; at 1 it
-    keeps three quarters (Jozefowicz et al., An Empirical Exploration of Recurrent Network
-    Architectures, 2015). The countdown, which has to know 50 bars on that the expansion is over,
-    is learned in 60 epochs only so.
-    """
-    if bias == 0:
-        return
-    gates = slice(lstm.hidden_size, 2 * lstm.hidden_size)  # input, forget, cell, output
-    for name, parameter in lstm.named_parameters():
-        if name.startswith("bias_ih"):
-            parameter[gates] = bias
-        elif name.startswith("bias_hh"):
-            parameter[gates] = 0.0
-
-
-def encoder_weights(content: dict[str, Any], encoder: nn.LSTM, *, source: str) -> dict[str, Tensor]:
-    """Return the tensors of the one encoder LSTM in `content`, named as in `encoder`."""
-    tensors = dict(_flat(content))
-    first = "weight_ih_l0"
-    prefixes = [
-        name.removesuffix(first)
-        for name in tensors
-        if name.endswith(f".{first}") and any(key in name for key in ("encoder", "lstm"))
-    ]
-    prefixes = [prefix for prefix in prefixes if "decoder" not in prefix]
-    if len(prefixes) != 1:
-        found = ", ".join(prefixes or list(tensors)[:4]) or "no tensors"
-        raise CheckpointError(
-            f"The checkpoint should hold one LSTM under encoder. or lstm. Found {found} ({source})."
-        )
-    (prefix,) = prefixes
-    known = encoder.state_dict()
-    return {
-        name.removeprefix(prefix): tensor
-        for name, tensor in tensors.items()
-        # A projection beside the LSTM is no part of it, a second layer would be.
-        if name.startswith(prefix) and (name.removeprefix(prefix) in known or "_l1" in name)
-    }
-
-
-def _flat(content: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Tensor]]:
-    for name, value in content.items():
-        if isinstance(value, Tensor):
-            yield f"{prefix}{name}", value
-        elif isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}.")

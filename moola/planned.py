@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from moola import collect
+from moola import collect, gathering
 from moola.bars import BarStore
 from moola.clock import clock_of, window_times
 from moola.config import FinetuneConfig, LabelChoice
-from moola.folding import Places, sharing_rows
+from moola.purging import Places, sharing_rows
 from moola.store import LabelStore
 
 
@@ -42,18 +42,18 @@ def planned_rows(
     data: Path | None, labels: LabelChoice, *, store: LabelStore, bar_store: BarStore
 ) -> PlannedRows:
     """Return the rows of a source, in the order in which `moola.collect` makes examples of them."""
-    gathered = collect.gather(data, labels, store=store, bar_store=bar_store)
+    gathered = gathering.gather(data, labels, store=store, bar_store=bar_store)
     windows = gathered.windows
     row = np.repeat(np.arange(len(windows)), [max(len(window.spans), 1) for window in windows])
     series_id = np.array([window.series_id for window in windows])[row]
     bar_start = np.array([window.bar_start for window in windows], np.int64)[row]
     return PlannedRows(
         window_uid=np.array([window.window_uid for window in windows])[row],
-        group=collect.groups_of(gathered)[row],
+        group=gathering.groups_of(gathered)[row],
         places=Places(
             series_id=series_id,
             bar_start=bar_start,
-            ohlc=collect.window_ohlc(gathered)[row],
+            ohlc=gathering.window_ohlc(gathered)[row],
             times=window_times(series_id, bar_start, clock_of(store, bar_store)),
         ),
     )

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from moola.collect import Gathered, LabelledWindow, examples_of
+from moola.collect import examples_of
 from moola.cuts import START_RANGE, EventLabel, noisy_label
 from moola.examples import Examples
+from moola.gathering import Gathered, LabelledWindow
 from moola.implanting import plant_into
 from moola.planting import WARM_UP_BARS, Event, Plan, plan_events
 from moola.schema import PRICE_COLUMNS, WINDOW_LENGTH, Span

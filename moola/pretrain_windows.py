@@ -12,10 +12,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from moola.collect import Gathered, LabelledWindow, examples_of
+from moola.collect import examples_of
 from moola.examples import Examples
 from moola.exceptions import SchemaError
 from moola.features import LOOKBACK_BARS
+from moola.gathering import Gathered, LabelledWindow
 from moola.planted_windows import SPACED_PLAN, Bars, planted_windows
 from moola.pretrain_config import PretrainConfig
 from moola.schema import WINDOW_LENGTH

@@ -9,12 +9,7 @@ import numpy as np
 
 from moola.collect import places_of
 from moola.exceptions import RunError
-from moola.folding import (
-    PURGE_BARS,
-    n_at_held_out_times,
-    n_without_time,
-    smallest_distance_bars,
-)
+from moola.purging import PURGE_BARS, n_at_held_out_times, n_without_time, smallest_distance_bars
 from moola.runs import RunFolder
 from moola.schema import WINDOW_LENGTH
 

@@ -20,25 +20,20 @@ from torch import Tensor, nn
 from moola.alarms import Watch, answers
 from moola.augment import Augment, Moves
 from moola.balancing import Guard, StepContext, make_balancer
-from moola.checkpoint import (
-    Checkpoint,
-    load_weights,
-    random_state,
-    restore_random_state,
-)
+from moola.checkpoint import Checkpoint, load_weights, random_state, restore_random_state
 from moola.config import FinetuneConfig
 from moola.dataset import Batch, spread
 from moola.decode import IDENTITY, Calibration
 from moola.density import feature_density
 from moola.device import resolve_device, use_one_thread
 from moola.dropout import Masks
+from moola.encoder import open_forget_gates
 from moola.examples import Examples
 from moola.exceptions import CheckpointError, SchemaError
 from moola.features import FEATURE_NAMES
 from moola.length_prior import fit_length_prior
 from moola.loop import LoopState, epoch_row
 from moola.losses import Constants, counted_entries, start_at_constants, task_losses
-from moola.model import open_forget_gates
 from moola.optimizer import load_optimizer, lr_factor, make_optimizer
 from moola.predict import run_model
 from moola.probe import N_PROBE_WINDOWS, is_probed, probe_gradients

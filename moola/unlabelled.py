@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moola.bars import BarStore
-from moola.collect import gather
 from moola.exceptions import SchemaError
 from moola.features import LOOKBACK_BARS
+from moola.gathering import gather
 from moola.proposals import RuleParams, run_starts
 from moola.schema import OPEN_STATES, WINDOW_LENGTH
 from moola.seen_bars import RUN_BARS, Seen, fingerprints, print_set

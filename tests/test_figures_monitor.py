@@ -9,10 +9,10 @@ import plotly.graph_objects as go
 import pytest
 
 from moola import figures, figures_monitor
+from moola.alerts import Alert
 from moola.criteria import SCORED_GOALS
 from moola.epoch_parts import Mark
 from moola.figures_monitor import marks_of
-from moola.judgement import Alert
 from moola.schema import TASK_NAMES, TASKS
 
 
@@ -38,8 +38,12 @@ BY_EPOCH = (
 )
 
 
+def layout(figure: go.Figure) -> Any:
+    return figure.layout
+
+
 def notes(figure: go.Figure) -> str:
-    return " ".join(note.text for note in figure.layout.annotations)
+    return " ".join(note.text for note in layout(figure).annotations)
 
 
 @pytest.mark.parametrize("figure", BY_EPOCH)
@@ -62,7 +66,7 @@ def test_the_axis_ends_at_the_last_planned_epoch(figure) -> None:
 
 def test_loss_shares_are_stacked_in_task_order_and_fill_every_epoch() -> None:
     figure = figures_monitor.loss_shares(HISTORY, epochs=20)
-    assert figure.layout.barmode == "stack"
+    assert layout(figure).barmode == "stack"
     assert [bar.marker.color for bar in figure.data] == [figures.TASK_COLORS[t] for t in TASKS]
     assert np.sum([bar.y for bar in figure.data], axis=0) == pytest.approx(np.ones(len(HISTORY)))
 
@@ -77,7 +81,7 @@ def test_a_share_is_shown_until_the_next_one_was_measured() -> None:
 
 
 def test_the_pointer_band_is_drawn_at_60_and_80_percent() -> None:
-    heights = {shape.y0 for shape in figures_monitor.loss_shares(HISTORY, epochs=20).layout.shapes}
+    heights = {shape.y0 for shape in layout(figures_monitor.loss_shares(HISTORY, epochs=20)).shapes}
     assert heights == {0.6, 0.8}
 
 
@@ -95,7 +99,7 @@ def test_a_frozen_encoder_has_no_gradient_shares_and_the_figure_says_why() -> No
 def test_raw_losses_show_training_and_validation_of_every_task() -> None:
     figure = figures_monitor.raw_losses(HISTORY, epochs=20)
     assert len(figure.data) == 2 * len(TASKS)
-    assert {note.text for note in figure.layout.annotations} == set(TASK_NAMES.values())
+    assert {note.text for note in layout(figure).annotations} == set(TASK_NAMES.values())
 
 
 def test_missing_values_of_a_row_leave_a_hole_instead_of_failing() -> None:
@@ -129,12 +133,12 @@ def test_plotly_knows_everything_in_the_metrics() -> None:
     made = figures_monitor.metrics(history, SCORED_GOALS, epochs=5)
     go.Figure(made.to_dict())
     assert [trace.fill for trace in made.data] == [None, "tonexty", None]
-    assert [shape.y0 for shape in made.layout.shapes] == [0.6]
+    assert [shape.y0 for shape in layout(made).shapes] == [0.6]
 
 
 def test_a_restart_is_a_solid_line_and_alerts_of_one_epoch_are_one_line() -> None:
     history = [
-        epoch_row(e, strategy="epoch", **({"restart": RESTART} if e == 5 else {}))
+        epoch_row(e) | {"strategy": "epoch"} | ({"restart": RESTART} if e == 5 else {})
         for e in range(1, 9)
     ]
     alerts = [
@@ -158,13 +162,13 @@ def test_many_tasks_at_one_epoch_are_counted() -> None:
 def test_marks_stand_before_their_epoch_in_every_chart() -> None:
     marks = [Mark(4, "Type unheard", "#9c4f96")]
     for figure in BY_EPOCH:
-        places = {shape.x0 for shape in figure(HISTORY, epochs=20, marks=marks).layout.shapes}
+        places = {shape.x0 for shape in layout(figure(HISTORY, epochs=20, marks=marks)).shapes}
         assert 3.5 in places
 
 
 def test_the_band_is_drawn_on_the_gradient_share_too() -> None:
     heights = {
-        shape.y0 for shape in figures_monitor.gradient_shares(HISTORY, epochs=20).layout.shapes
+        shape.y0 for shape in layout(figures_monitor.gradient_shares(HISTORY, epochs=20)).shapes
     }
     assert heights == {0.6, 0.8}
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from moola import folding
+from moola import folding, purging
 from moola.examples import CONTEXT_BARS, Times
 from moola.exceptions import SchemaError
 from moola.features import LOOKBACK_BARS
-from moola.folding import EMBARGO_S, PURGE_BARS, Places
+from moola.purging import EMBARGO_S, PURGE_BARS, Places
 from moola.splits import check_no_leak
 
 DAY = 24 * 60
@@ -118,13 +118,13 @@ def test_windows_of_another_market_at_a_held_out_minute_do_not_train() -> None:
     nq, es = [0, 400, 3_000, 9_000], [60, far - 1, far, 3_000]
     here = places({"NQ": nq, "ES": es}, offset_bars={"NQ": 0, "ES": 0})
     is_val = (here.series_id == "NQ") & (here.bar_start == 0)
-    assert folding.same_time_rows(here, is_val).tolist() == [False] * 4 + [True, True, False, False]
-    assert folding.n_at_held_out_times(here, is_val, ~is_val) == 2
-    assert folding.n_at_held_out_times(places({"NQ": nq}), here.bar_start[:4] == 0, ~is_val) is None
-    assert folding.n_without_time(here) == 0
-    assert folding.n_without_time(places({"NQ": nq, "ES": es}, with_times=False)) == 8
+    assert purging.same_time_rows(here, is_val).tolist() == [False] * 4 + [True, True, False, False]
+    assert purging.n_at_held_out_times(here, is_val, ~is_val) == 2
+    assert purging.n_at_held_out_times(places({"NQ": nq}), here.bar_start[:4] == 0, ~is_val) is None
+    assert purging.n_without_time(here) == 0
+    assert purging.n_without_time(places({"NQ": nq, "ES": es}, with_times=False)) == 8
     # The embargo is of a day whatever the series.
-    assert folding.after_rows(here, is_val)[4:].tolist() == [True, True, True, False]
+    assert purging.after_rows(here, is_val)[4:].tolist() == [True, True, True, False]
 
 
 def test_markets_of_the_same_days_are_cut_at_the_same_times() -> None:
@@ -153,7 +153,7 @@ def test_windows_are_hashed_once_for_all_folds(monkeypatch: pytest.MonkeyPatch) 
         calls.append(len(ohlc))
         return []
 
-    monkeypatch.setattr(folding, "content_holders", counted)
+    monkeypatch.setattr(purging, "content_holders", counted)
     folding.repeated_folds(places({"ES": list(range(0, 9_000, 300))}), 5, seeds=[0, 1])
     assert calls == [30]
 
@@ -190,8 +190,8 @@ def test_a_weekend_does_not_use_up_the_embargo() -> None:
     friday_20h, monday_2h = 1_767_988_800.0, 1_768_183_200.0  # 9 and 12 January 2026
     here = places({"ES": [0, 3_000, 30_000]})
     here.times.start_s[:] = friday_20h, monday_2h, monday_2h + 7 * 86_400
-    assert folding.after_rows(here, np.array([True, False, False])).tolist() == [False, True, False]
-    apart = np.diff(folding.without_weekends(np.array([friday_20h, monday_2h])))
+    assert purging.after_rows(here, np.array([True, False, False])).tolist() == [False, True, False]
+    apart = np.diff(purging.without_weekends(np.array([friday_20h, monday_2h])))
     assert apart[0] == 6 * 3600
 
 
@@ -212,8 +212,8 @@ def test_the_same_bars_in_a_second_series_do_not_train() -> None:
 def test_a_planted_leak_is_found() -> None:
     here = places({"ES": [0, 120, 5_000]})
     is_val = np.array([True, False, False])
-    assert folding.near_rows(here, is_val).tolist() == [False, True, False]
-    assert folding.smallest_distance_bars(here, is_val, ~is_val) == 120
+    assert purging.near_rows(here, is_val).tolist() == [False, True, False]
+    assert purging.smallest_distance_bars(here, is_val, ~is_val) == 120
 
 
 def test_too_few_windows_are_refused_with_what_to_do() -> None:

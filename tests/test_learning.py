@@ -11,8 +11,8 @@ import pytest
 
 from moola import cli, figures_detection, learning, learning_curve
 from moola.exceptions import ConfigError, RunError, SchemaError
-from moola.folding import PURGE_BARS
 from moola.learning_curve import Unit
+from moola.purging import PURGE_BARS
 from tests.toy import toy_examples, toy_run
 
 
@@ -68,7 +68,7 @@ def test_folds_that_differ_leave_undecided_what_windows_alone_would_decide() -> 
     assert found is not None
     assert not found.is_decided
     assert str(found).startswith("Undecided: 100 more labels")
-    (one,) = {learning.fit(table[table["fold"] == 0])}
+    one = learning.fit(table.query("fold == 0"))
     assert "too few folds for an interval" in str(one)
 
 
@@ -77,6 +77,7 @@ def test_sizes_are_nested_and_keep_the_distance_of_the_folds(n_in_group: int) ->
     examples = toy_examples(100)
     examples = replace(examples, group=np.arange(100) // n_in_group)
     (splits,) = learning_curve.cut(examples, folds=5, repeats=1)
+    many = np.zeros(0, bool)
     for fold, split in enumerate(splits):
         few, many = (
             learning_curve.training_rows(examples, split, Unit(size, fold, 0)) for size in (6, 20)

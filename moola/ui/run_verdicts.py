@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from moola.advice import Advice, Badge
-from moola.judgement import Code
+from moola.alerts import Code
 from moola.run_book import Judgement
 from moola.runs import RunFolder
 from moola.schema import TASK_NAMES

@@ -20,9 +20,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from moola.bars import content_hash, tick_size
-from moola.collect import Gathered, LabelledWindow, examples_of
+from moola.collect import examples_of
 from moola.cuts import START_RANGE
 from moola.examples import Examples
+from moola.gathering import Gathered, LabelledWindow
 from moola.planted_windows import SPACED_PLAN, Bars, generated_examples, planted_windows
 from moola.planting import WARM_UP_BARS, Plan
 from moola.proposals import ProposedSpan, RuleParams, propose_spans, run_starts
@@ -126,8 +127,8 @@ def _part(name: str, side: int) -> Iterator[tuple[Bars, NDArray[np.datetime64]]]
     frame = pd.read_parquet(REAL_BARS / f"{name}.parquet")
     border = round(len(frame) * TRAIN_PART)
     frame = frame[:border] if side == 0 else frame[border + APART_BARS :]
-    ohlc = frame[list(PRICE_COLUMNS)].to_numpy(np.float64)
-    times = frame["timestamp"].to_numpy()
+    ohlc = np.asarray(frame[list(PRICE_COLUMNS)], np.float64)
+    times = np.asarray(frame["timestamp"])
     yield Bars(f"{name}/{side}", ohlc, run_starts(len(ohlc), times, 3.0), tick_size(ohlc)), times
 
 
