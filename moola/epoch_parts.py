@@ -1,6 +1,6 @@
 """The parts of figures over epochs: layout, axes, lines, marks, and small panels side by side.
 
-They are plain JSON-like objects, which plotly does not check on the way.
+They are plain JSON-like objects, and so are the figures made of them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from moola import figures
 from moola.figures import AT_TOP, LEGEND, MUTED, TASK_COLORS
 from moola.schema import TASK_NAMES, Task
 
@@ -89,7 +90,7 @@ class Panels:
         shape = level(value, MUTED, width=1.5, dash="dash")
         self._layout["shapes"].append(shape | {"xref": f"x{suffix} domain", "yref": f"y{suffix}"})
 
-    def figure(self) -> go.Figure:
+    def figure(self) -> Spec:
         """Return all panels as one figure."""
         self._layout["margin"]["t"] += WORD_PX
         return figure(self._data, self._layout)
@@ -99,9 +100,28 @@ def _suffix(place: int) -> str:
     return str(place + 1) if place else ""
 
 
-def figure(data: list[Spec], layout: Spec) -> go.Figure:
-    """Return a figure of traces and a layout, unchecked."""
-    return go.Figure({"data": data, "layout": layout}, _validate=False)
+def figure(data: list[Spec], layout: Spec) -> Spec:
+    """Return a figure of traces and a layout."""
+    return {"data": data, "layout": layout}
+
+
+def empty(title: str, note: str) -> Spec:
+    """Return a figure of nothing but a title and why there is nothing to draw."""
+    spec = figures.empty(title, note).to_dict()
+    del spec["layout"]["template"]
+    return spec
+
+
+def drawn(figure: Spec) -> go.Figure:
+    """Return plotly's figure of a plain one, unchecked."""
+    return go.Figure(figure, _validate=False)
+
+
+def limit_epochs(figure: Spec, limits: list[float]) -> None:
+    """Show the epochs between two limits only, in every panel."""
+    for name, axis in figure["layout"].items():
+        if name.startswith("xaxis"):
+            axis["range"] = limits
 
 
 def layout(title: str, note: str, height: int, *, legend: bool = True) -> Spec:

@@ -1,8 +1,8 @@
 """The figures of one run over its epochs: who is heard, what is learned, what was done about it.
 
-They are made of plain JSON-like objects (`moola.epoch_parts`) and not checked by plotly on the way,
-since a live page draws them anew every epoch: that takes a tenth of the time. The tests do check
-them.
+They are plain JSON-like objects (`moola.epoch_parts`), not checked or copied by plotly on the way,
+since a live page draws them anew every epoch: that takes a small part of the time. The tests do
+check them, and `moola.epoch_parts.drawn` makes plotly's figure of one.
 """
 
 from __future__ import annotations
@@ -10,13 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-import plotly.graph_objects as go
-
 from moola import epoch_parts as parts
 from moola.alerts import Alert, Code
 from moola.criteria import Goal
-from moola.epoch_parts import Mark, Row
-from moola.figures import MUTED, POINTER_BAND, TASK_COLORS, empty
+from moola.epoch_parts import Mark, Row, Spec
+from moola.figures import MUTED, POINTER_BAND, TASK_COLORS
 from moola.schema import TASK_NAMES, TASKS, Task
 from moola.silence import target_shares
 
@@ -56,7 +54,7 @@ def _in_words(alerts: Sequence[Alert]) -> str:
     return ", ".join(f"{TASK_NAMES[task]} {worst[task]}" for task in TASKS if task in worst)
 
 
-def loss_shares(history: Sequence[Row], *, epochs: int, marks: Sequence[Mark] = ()) -> go.Figure:
+def loss_shares(history: Sequence[Row], *, epochs: int, marks: Sequence[Mark] = ()) -> Spec:
     """Return the tasks' shares of the weighted loss, stacked per epoch, with the pointers' band.
 
     Parameters
@@ -70,23 +68,21 @@ def loss_shares(history: Sequence[Row], *, epochs: int, marks: Sequence[Mark] = 
     return _shares(history, "loss_share", ("Loss share", note), epochs, marks)
 
 
-def gradient_shares(
-    history: Sequence[Row], *, epochs: int, marks: Sequence[Mark] = ()
-) -> go.Figure:
+def gradient_shares(history: Sequence[Row], *, epochs: int, marks: Sequence[Mark] = ()) -> Spec:
     """Return the tasks' shares of the weighted gradient on the encoder, stacked per epoch."""
     title = "Gradient share on the encoder"
     rows = [row for row in history if row.get("grad_share")]
     if history and not rows:
         note = "Not measured: the encoder is frozen,<br>so no task moves it."
-        return empty(title, note)
+        return parts.empty(title, note)
     note = "Who moves the shared layers, and how much; dashed: the pointers' band"
     return _shares(rows, "grad_share", (title, note), epochs, marks)
 
 
-def skill(history: Sequence[Row], *, epochs: int, marks: Sequence[Mark] = ()) -> go.Figure:
+def skill(history: Sequence[Row], *, epochs: int, marks: Sequence[Mark] = ()) -> Spec:
     """Return 1 - validation loss / loss of the best constant, per task and epoch."""
     if not history:
-        return empty("Skill", NO_EPOCH)
+        return parts.empty("Skill", NO_EPOCH)
     lines = [parts.line(history, "skill", task) for task in _tasks_of(history, "skill")]
     layout = parts.layout("Skill", "On held-out windows. 0: no better than a constant", parts.TALL)
     layout |= {
@@ -99,10 +95,10 @@ def skill(history: Sequence[Row], *, epochs: int, marks: Sequence[Mark] = ()) ->
     return parts.figure(lines, layout)
 
 
-def raw_losses(history: Sequence[Row], *, epochs: int, marks: Sequence[Mark] = ()) -> go.Figure:
+def raw_losses(history: Sequence[Row], *, epochs: int, marks: Sequence[Mark] = ()) -> Spec:
     """Return each task's unweighted loss on a scale of its own: training, and held out dotted."""
     if not history:
-        return empty("Raw losses", NO_EPOCH)
+        return parts.empty("Raw losses", NO_EPOCH)
     tasks = _tasks_of(history, "raw")
     panels = parts.Panels(
         "Raw losses", "Line: training. Dotted: held-out windows", height=parts.TALL
@@ -120,11 +116,11 @@ def raw_losses(history: Sequence[Row], *, epochs: int, marks: Sequence[Mark] = (
     return panels.figure()
 
 
-def metrics(history: Sequence[Row], goals: Sequence[Goal], *, epochs: int) -> go.Figure:
+def metrics(history: Sequence[Row], goals: Sequence[Goal], *, epochs: int) -> Spec:
     """Return each metric over the epochs beside its target, with intervals where rows hold them."""
     known = [goal for goal in goals if any(_metric(row, goal.key) is not None for row in history)]
     if not known:
-        return empty("Metrics", NO_EPOCH)
+        return parts.empty("Metrics", NO_EPOCH)
     note = "On held-out windows. Dashed: the target, on the side of the shade"
     panels = parts.Panels("Metrics against their targets", note, height=parts.LOW)
     panels.grid([f"{goal.name} {goal.target}" for goal in known], n_columns=len(known))
@@ -156,10 +152,10 @@ def metrics(history: Sequence[Row], goals: Sequence[Goal], *, epochs: int) -> go
     return panels.figure()
 
 
-def learning_rate(history: Sequence[Row], *, epochs: int, marks: Sequence[Mark] = ()) -> go.Figure:
+def learning_rate(history: Sequence[Row], *, epochs: int, marks: Sequence[Mark] = ()) -> Spec:
     """Return the optimizer's rate at the end of every epoch."""
     if not any(row.get("lr") is not None for row in history):
-        return empty("Learning rate", NO_EPOCH)
+        return parts.empty("Learning rate", NO_EPOCH)
     line = {
         "type": "scatter",
         "x": [row["epoch"] for row in history],
@@ -178,13 +174,13 @@ def learning_rate(history: Sequence[Row], *, epochs: int, marks: Sequence[Mark] 
     return parts.figure([line], layout)
 
 
-def boosts(history: Sequence[Row], *, epochs: int, marks: Sequence[Mark] = ()) -> go.Figure | None:
+def boosts(history: Sequence[Row], *, epochs: int, marks: Sequence[Mark] = ()) -> Spec | None:
     """Return how far the guard raised each task, or None if it never watched the run."""
     note = "1: left alone. What it gives one task it takes from the others"
     return _by_task(history, "boost", ("Guard", note, "factor"), epochs, marks)
 
 
-def sigmas(history: Sequence[Row], *, epochs: int, marks: Sequence[Mark] = ()) -> go.Figure | None:
+def sigmas(history: Sequence[Row], *, epochs: int, marks: Sequence[Mark] = ()) -> Spec | None:
     """Return the log-sigmas that ``kendall`` learned, or None under another strategy."""
     note = "log sigma of each task: a small one weighs its loss up"
     return _by_task(history, "log_sigma", ("Uncertainty", note, "log sigma"), epochs, marks)
@@ -196,7 +192,7 @@ def _by_task(
     words: tuple[str, str, str],
     epochs: int,
     marks: Sequence[Mark],
-) -> go.Figure | None:
+) -> Spec | None:
     tasks = _tasks_of(history, key)
     if not tasks:
         return None
@@ -211,14 +207,14 @@ def _by_task(
 
 def _shares(
     history: Sequence[Row], key: str, words: tuple[str, str], epochs: int, marks: Sequence[Mark]
-) -> go.Figure:
+) -> Spec:
     """Return stacked bars, each as wide as its epoch is the newest known: probes come now and then.
 
     Unlike an area they show the first epoch, and draw no slope between two measurements.
     """
     title, note = words
     if not history:
-        return empty(title, NO_EPOCH)
+        return parts.empty(title, NO_EPOCH)
     x = [row["epoch"] for row in history]
     widths = [after - epoch for epoch, after in pairwise([*x, x[-1] + 1])]
     part = 0.94 if epochs <= 30 else 1

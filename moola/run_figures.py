@@ -8,7 +8,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from moola import diagnostics, figures, figures_monitor
+from moola import diagnostics, epoch_parts, figures, figures_monitor
 from moola.runs import RunFolder
 
 STYLE_FILE = Path(__file__).with_name("report.css")
@@ -28,14 +28,14 @@ def names_of(run: RunFolder) -> tuple[str, ...]:
 
 def figures_of(run: RunFolder) -> dict[str, go.Figure]:
     """Return the figures of a run by their names."""
-    rows = run.history()
-    epochs = run.status().epochs or (rows[-1]["epoch"] if rows else 1)
-    drawn = diagnostics.thinned(rows)
+    history = run.history()
+    epochs = run.status().epochs or (history[-1]["epoch"] if history else 1)
+    rows = diagnostics.thinned(history)
     made = [
-        figures_monitor.loss_shares(drawn, epochs=epochs),
-        figures_monitor.gradient_shares(drawn, epochs=epochs),
-        figures_monitor.skill(drawn, epochs=epochs),
-        figures_monitor.raw_losses(drawn, epochs=epochs),
+        epoch_parts.drawn(figures_monitor.loss_shares(rows, epochs=epochs)),
+        epoch_parts.drawn(figures_monitor.gradient_shares(rows, epochs=epochs)),
+        epoch_parts.drawn(figures_monitor.skill(rows, epochs=epochs)),
+        epoch_parts.drawn(figures_monitor.raw_losses(rows, epochs=epochs)),
     ]
     predictions = run.predictions()
     if predictions is not None:

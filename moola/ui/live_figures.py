@@ -7,12 +7,12 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import plotly.graph_objects as go
 from plotly.io.json import to_json_plotly
 
+from moola import epoch_parts as parts
 from moola import figures, figures_monitor
 from moola.criteria import SCORED_GOALS, Goal
-from moola.epoch_parts import Row
+from moola.epoch_parts import Row, Spec
 from moola.figures_monitor import marks_of
 from moola.history import N_TAIL, HistoryDigest
 from moola.run_book import Judgement, RunBook
@@ -25,7 +25,7 @@ N_DRAWN = 200
 NAMES = ("loss", "gradient", "skill", "raw", "metrics", "lr", "boosts", "sigmas")
 WHOLE, NEWEST = "whole", "newest"
 N_KEPT = 6
-Figures = Mapping[str, go.Figure | None]
+Figures = Mapping[str, Spec | None]
 
 _lock = threading.Lock()
 _made: OrderedDict[tuple[Any, ...], bytes] = OrderedDict()
@@ -50,20 +50,13 @@ def answer(book: RunBook, run: RunFolder, span: str = WHOLE) -> bytes:
 
 
 def _encoded(history: HistoryDigest, judged: Judgement, epochs: int, span: str) -> bytes:
-    drawn = figures_of(history, judged, epochs=epochs, span=span)
     told = {
         "rows": rows_of(history),
         "share": _share(history.last),
         "tiles": [tile for goal in SCORED_GOALS if (tile := _tile(goal, history.last))],
-        "figures": {name: figure and _bare(figure) for name, figure in drawn.items()},
+        "figures": figures_of(history, judged, epochs=epochs, span=span),
     }
     return str(to_json_plotly(told, engine="json")).encode()
-
-
-def _bare(figure: go.Figure) -> dict[str, Any]:
-    spec = figure.to_dict()
-    spec["layout"].pop("template", None)
-    return spec
 
 
 def figures_of(
@@ -75,7 +68,7 @@ def figures_of(
     if span == NEWEST and rows:
         marks = [mark for mark in marks if mark.epoch >= rows[0]["epoch"]]
     shown = {"epochs": epochs, "marks": marks}
-    made: dict[str, go.Figure | None] = {
+    made: dict[str, Spec | None] = {
         "loss": figures_monitor.loss_shares(rows, **shown),
         "gradient": figures_monitor.gradient_shares(rows, **shown),
     }
@@ -90,9 +83,9 @@ def figures_of(
         "sigmas": figures_monitor.sigmas(rows, **shown),
     }
     if span == NEWEST:
-        for figure in made.values():
-            if figure is not None:
-                figure.update_xaxes(range=[rows[0]["epoch"] - 0.5, rows[-1]["epoch"] + 0.5])
+        limits = [rows[0]["epoch"] - 0.5, rows[-1]["epoch"] + 0.5]
+        for figure in filter(None, made.values()):
+            parts.limit_epochs(figure, limits)
     return made
 
 
