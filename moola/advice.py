@@ -17,6 +17,14 @@ from moola.schema import TASK_NAMES, TASKS, Task
 from moola.silence import RULES, EpochRow, SilenceRules, stored_shares, target_shares
 
 Badge = Literal["DEAD_PATH", "SILENCED", "STARVED", "HEAD_ONLY", "LOW_SKILL", "OK"]
+BADGE_TONES: Mapping[Badge, Literal["good", "bad", "warn"]] = {
+    "DEAD_PATH": "bad",
+    "SILENCED": "bad",
+    "STARVED": "bad",
+    "HEAD_ONLY": "warn",
+    "LOW_SKILL": "warn",
+    "OK": "good",
+}
 BY_CONSTRUCTION = ("epoch", "ema", "kendall")
 """Strategies whose loss shares are on target whatever happens: they cannot warn of anything."""
 UNSCALED = ("raw", "manual")

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 Verdict = Literal["met", "not met", "undecided"]
+VERDICT_TONES: Mapping[Verdict, Literal["good", "bad", "none"]] = {
+    "met": "good", "not met": "bad", "undecided": "none"
+}  # fmt: skip
 Unit = Literal["share", "bars", "norm", "score", "count"]
 _FORMATS: dict[Unit, str] = {
     "share": "{:.1%}",

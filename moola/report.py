@@ -13,24 +13,14 @@ from html import escape
 from typing import Any
 
 from moola import evaluate
-from moola.advice import Advice, Badge
-from moola.criteria import Criterion, Verdict
+from moola.advice import BADGE_TONES, Advice, Badge
+from moola.criteria import VERDICT_TONES, Criterion
 from moola.density import data_alert
 from moola.exceptions import MoolaError
 from moola.judging import judge_run
 from moola.run_figures import figure_part, figures_of, page
 from moola.runs import RunFolder, list_runs
 from moola.schema import TASK_NAMES, Task
-
-TONES: dict[Badge, str] = {
-    "DEAD_PATH": "bad",
-    "SILENCED": "bad",
-    "STARVED": "bad",
-    "HEAD_ONLY": "warn",
-    "LOW_SKILL": "warn",
-    "OK": "good",
-}
-VERDICT_TONES: dict[Verdict, str] = {"met": "good", "not met": "bad", "undecided": "none"}
 
 
 def as_html(run: RunFolder) -> str:
@@ -84,7 +74,7 @@ def _verdicts(run: RunFolder) -> str:
 def _badge(item: tuple[Task, Badge]) -> str:
     task, badge = item
     word = badge.replace("_", " ").lower()
-    return f'{TASK_NAMES[task]} <span class="badge {TONES[badge]}">{word}</span>'
+    return f'{TASK_NAMES[task]} <span class="badge {BADGE_TONES[badge]}">{word}</span>'
 
 
 def _alert(advice: Advice) -> str:

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from moola.advice import Advice, Badge
+from moola.advice import BADGE_TONES, Advice
 from moola.alerts import Code
 from moola.run_book import Judgement
 from moola.runs import RunFolder
 from moola.schema import TASK_NAMES
 from moola.ui import components, run_restart
-from moola.ui.picker import Tone
 
 ALERT_WORDS: dict[Code, str] = {
     "DEAD_PATH": "cut off",
@@ -26,14 +25,6 @@ ALERT_WORDS: dict[Code, str] = {
     "CONSTANT_OUTPUT": "says the same of every window",
     "SQUEEZED": "squeezed as by two sigmoids",
     "HEAD_ONLY": "learning in the head alone",
-}
-BADGE_TONES: dict[Badge, Tone] = {
-    "DEAD_PATH": "bad",
-    "SILENCED": "bad",
-    "STARVED": "bad",
-    "HEAD_ONLY": "warn",
-    "LOW_SKILL": "warn",
-    "OK": "good",
 }
 
 

@@ -9,13 +9,11 @@ import streamlit as st
 
 from moola import ceilings, comparing, evaluate, split_facts
 from moola.ceilings import Ceiling
-from moola.criteria import Criterion, Verdict
+from moola.criteria import VERDICT_TONES, Criterion
 from moola.runs import RunFolder
 from moola.ui import cache, components
-from moola.ui.picker import Tone
 from moola.workspace import Workspace
 
-VERDICT_TONES: dict[Verdict, Tone] = {"met": "good", "not met": "bad", "undecided": "none"}
 COLUMNS = ("Measure", "Verdict", "Reached", "Target", "95% interval", "Constant", "Windows")
 ALIGNMENTS = (":--", ":--", "--:", ":--", ":-:", "--:", "--:")
 PEOPLE = "People"
