@@ -17,6 +17,7 @@ import pandas as pd
 from moola import agreement, market_hours, second_look
 from moola.agreement import Pair
 from moola.bars import BarStore
+from moola.draw_groups import draw_groups
 from moola.schema import WINDOW_LENGTH, Standing
 from moola.second_look import CATCH, GOLD, REPEAT, decision_of, is_person
 from moola.splits import shared_bar_groups
@@ -106,7 +107,7 @@ def compare_layers(people: People, first: str, second: str, groups: Mapping[str,
 
 
 def groups_of(people: People, store: LabelStore, bar_store: BarStore) -> dict[str, int]:
-    """Return a number for every window that two layers have decided; equal ones share bars."""
+    """Return a number for every window that two layers have decided; intervals draw equal ones."""
     rows = [next(iter(of.values())) for of in people.by_window.values() if len(of) > 1]
     hashes = {series.series_id: series.content_hash for series in store.series()}
     if not rows:
@@ -115,10 +116,10 @@ def groups_of(people: People, store: LabelStore, bar_store: BarStore) -> dict[st
         bar_store.ohlc(hashes[row.series_id])[row.bar_start : row.bar_start + WINDOW_LENGTH]
         for row in rows
     ]
-    groups = shared_bar_groups(
-        np.array([row.series_id for row in rows]),
-        np.array([row.bar_start for row in rows]),
-        np.stack(ohlc),
+    series_id = np.array([row.series_id for row in rows])
+    bar_start = np.array([row.bar_start for row in rows])
+    groups = draw_groups(
+        shared_bar_groups(series_id, bar_start, np.stack(ohlc)), series_id, bar_start
     )
     return {row.window_uid: int(group) for row, group in zip(rows, groups, strict=True)}
 

@@ -1,7 +1,7 @@
 """Is a run as sure as it is right, and what is won by speaking only where it is sure?
 
 Plain arrays in: reliability of stated probabilities, misses by coverage, and a confidence below
-which a run had better say nothing. Every interval is drawn over groups of windows that share bars.
+which a run had better say nothing. Intervals are drawn over groups of `moola.draw_groups`.
 """
 
 from __future__ import annotations

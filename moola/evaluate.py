@@ -191,7 +191,7 @@ def _keep_measures(
     write_json(run.path / MEASURES_FILE, measure(val, predicted, sure, inside_prob=inside))
     known = val.has_span & np.isfinite(sure) & (predicted.start != NO_SPAN)
     hit = edge_hits(predicted.start, predicted.end, true_start=val.start, true_end=val.end).both
-    chosen = choose_abstention(sure[known], hit[known], val.group[known], wanted=wanted_hits)
+    chosen = choose_abstention(sure[known], hit[known], val.draw_group[known], wanted=wanted_hits)
     write_json(run.path / ABSTENTION_FILE, as_stored(chosen, wanted=wanted_hits))
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from moola.draw_groups import draw_groups
 from moola.exceptions import SchemaError
 from moola.schema import WINDOW_LENGTH
 
@@ -128,11 +130,18 @@ class Examples:
         """(N,) whether the row holds a labelled span."""
         return self.start != NO_SPAN
 
+    @cached_property
+    def draw_group(self) -> NDArray[np.int64]:
+        """(N,) rows of one number are drawn together for intervals; a part keeps the whole's."""
+        return draw_groups(self.group, self.series_id, self.bar_start)
+
     def take(self, rows: NDArray[Any]) -> Self:
         """Return the examples at `rows` (indices or a boolean mask)."""
         columns = {name: column[rows] for name, column in self._columns().items()}
         parts: dict[str, Any] = {name: part.take(rows) for name, part in self._parts().items()}
-        return replace(self, **columns, **parts)
+        taken = replace(self, **columns, **parts)
+        vars(taken)["draw_group"] = self.draw_group[rows]
+        return taken
 
     def first_of_each_window(self) -> NDArray[np.int64]:
         """Return one row index per window, in order of first appearance."""

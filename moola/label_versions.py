@@ -2,7 +2,7 @@
 
 After some labels were corrected, a metric over all windows changes by the correction itself. What a
 correction did for the *model* shows on the windows whose labels stayed: there the two runs are
-compared window for window, with an interval over groups of windows that share bars.
+compared window for window, with an interval over groups of windows (`moola.draw_groups`).
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
 ``python -m moola learning-curve RUN`` measures it (`moola.learning_curve`) and leaves one row for
 each test window in the run's folder; here it is read, averaged and fitted. The fit is a straight
 line of the share of hits over log2 of the labels. What it promises for more labels has two
-intervals, and the wider ends of both count: one draws groups of test windows that share bars, the
-other is Student's over the folds, which train on different labels. An interval that holds 0 leaves
-the question undecided.
+intervals, and the wider ends of both count: one draws groups of test windows, the other is
+Student's over the folds, which train on different labels. An interval that holds 0 leaves the
+question undecided.
 """
 
 from __future__ import annotations

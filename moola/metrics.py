@@ -1,8 +1,8 @@
 """Score predicted spans, countdowns, centres and types, with intervals over groups of windows.
 
 Every metric is a function of sums over windows (errors and bar counts, hits, cells of a confusion
-matrix). That makes one bootstrap serve all of them: it draws groups of windows that share bars,
-adds up their sums, and applies the same function.
+matrix). That makes one bootstrap serve all of them: it draws groups of windows
+(`moola.draw_groups`), adds up their sums, and applies the same function.
 
 A window with several labelled spans has one prediction; it is scored against the span its
 prediction comes nearest to, and a constant predictor is treated in the same way.
@@ -173,14 +173,14 @@ def _span_scores(examples: Examples, predicted: Predicted) -> dict[str, Score]:
         "iou_mean": iou,
         "iou_half_share": iou >= 0.5,
     }
-    return {key: _mean(value, examples.group) for key, value in values.items()}
+    return {key: _mean(value, examples.draw_group) for key, value in values.items()}
 
 
 def _center_scores(examples: Examples, predicted: Predicted) -> dict[str, Score]:
     true_center = encode_pointers(examples.start, examples.end)[..., 0]
     error = np.abs(predicted.center_norm - true_center)
     rows = _nearest_rows(examples, error)
-    return {"center_mae_norm": _mean(error[rows], examples.group[rows])}
+    return {"center_mae_norm": _mean(error[rows], examples.draw_group[rows])}
 
 
 def _countdown_scores(examples: Examples, predicted: Predicted) -> dict[str, Score]:
@@ -192,7 +192,7 @@ def _countdown_scores(examples: Examples, predicted: Predicted) -> dict[str, Sco
     distance = np.abs(examples.start[:, None] - np.arange(WINDOW_LENGTH))
     near = counted & (distance <= COUNTDOWN_CLIP_BARS)
     rows = _nearest_rows(examples, (clipped * counted).sum(axis=1))
-    group = examples.group[rows]
+    group = examples.draw_group[rows]
     return {
         "countdown_mae_bars": _bar_mean(clipped[rows], counted[rows], group),
         "countdown_near_mae_bars": _bar_mean(plain[rows], near[rows], group),
@@ -203,7 +203,7 @@ def _type_scores(examples: Examples, predicted: Predicted) -> dict[str, Score]:
     rows = _nearest_rows(examples, _edge_distance(examples, predicted))
     n_types = len(SPAN_TYPES)
     cell = examples.type_id[rows] * n_types + predicted.type_id[rows]
-    parts, group = np.eye(n_types**2)[cell], examples.group[rows]
+    parts, group = np.eye(n_types**2)[cell], examples.draw_group[rows]
 
     def of_cells(metric: Statistic) -> Statistic:
         return lambda sums: metric(sums.reshape(-1, n_types, n_types))

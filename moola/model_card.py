@@ -29,6 +29,7 @@ from moola.card_text import Block, Heading, Points, Table, Text, markdown, page
 from moola.config import FinetuneConfig
 from moola.criteria import Criterion
 from moola.diagnostics import Curves, curves_by_window
+from moola.draw_groups import HOW_DRAWN
 from moola.examples import Examples
 from moola.exceptions import ConfigError
 from moola.review_tables import Reading, readings
@@ -186,7 +187,7 @@ def _results(run: RunFolder) -> list[Block]:
     notes = [f"{line.name}: {line.note}" for line in lines if line.note]
     return [
         Text(
-            "Held-out windows only; intervals by groups of windows that share bars. The best "
+            f"Held-out windows only; intervals by {HOW_DRAWN}. The best "
             "constant says the same of every window: a model that does not beat it has learned "
             "nothing from the bars."
         ),

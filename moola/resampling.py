@@ -1,4 +1,4 @@
-"""One bootstrap for every interval: groups of windows that share bars are drawn, and seeds.
+"""One bootstrap for every interval: groups of windows (`moola.draw_groups`) are drawn, and seeds.
 
 A `Score` is a function of sums over windows. Windows that share bars are drawn together: drawn one
 by one they would count as independent and the interval would come out too narrow. Two runs that
@@ -46,7 +46,7 @@ class Score:
     """One metric: sums per window, their groups, and the function of the summed columns."""
 
     parts: Floats  # (W, K)
-    group: Groups  # (W,) windows that share bars have one group
+    group: Groups  # (W,) windows of one number are drawn together
     statistic: Statistic  # (B, K) sums -> (B,) values
 
     @property
@@ -56,7 +56,7 @@ class Score:
 
     @property
     def n_groups(self) -> int:
-        """Groups of windows that share no bar with another."""
+        """Groups that are drawn."""
         return len(np.unique(self.group))
 
     def interval(self, *, n_draws: int = N_DRAWS, seed: int = 0) -> tuple[float, float]:

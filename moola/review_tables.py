@@ -2,7 +2,7 @@
 
 ``readings(examples, predictions)`` compares label and prediction; `SORTS` names every order of the
 list; `grouped` counts hits by anything that a window has, with intervals over groups of windows
-that share bars. Columns that an older run lacks are NaN, and what needs them is not offered.
+(`moola.draw_groups`). Columns that an older run lacks are NaN, and what needs them is not offered.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Reading:
 
     error: WindowError
     group: int
-    """Windows that share bars have one number."""
+    """Windows of one number are drawn together for intervals."""
     start_off: int | None
     """Bars that the predicted start lies after the labelled one; None without both."""
     end_off: int | None
@@ -128,7 +128,7 @@ def readings(examples: Examples, predictions: pd.DataFrame) -> list[Reading]:
         **_starts(first, predictions),
     }
     at = {uid: row for row, uid in enumerate(uids)}
-    groups = dict(zip(examples.window_uid.tolist(), examples.group.tolist(), strict=True))
+    groups = dict(zip(examples.window_uid.tolist(), examples.draw_group.tolist(), strict=True))
     found = []
     for error in window_errors(examples, predictions):
         row = at[error.window_uid]

@@ -167,7 +167,7 @@ def difference(base: HeldOut, found: HeldOut) -> tuple[dict[str, Interval], str]
     """Return ``found - base`` for every metric that both have, and on which windows it stands."""
     common = base.labelled & found.labelled
     before, after = base.take(common), found.take(common)
-    if len(np.unique(before.examples.group)) < LEAST_GROUPS:
+    if len(np.unique(before.examples.draw_group)) < LEAST_GROUPS:
         before_all, after_all = base.scores_by_seed(), found.scores_by_seed()
         return (
             {k: unpaired(before_all[k][0], after_all[k][0]) for k in before_all if k in after_all},

@@ -1,7 +1,7 @@
 """What the success table has no line for: events, tolerances, surest windows, honest confidence.
 
-``moola evaluate`` keeps them in ``measures.json``. Intervals are drawn over groups of windows that
-share bars, like those of the table.
+``moola evaluate`` keeps them in ``measures.json``. Intervals are drawn over groups of windows
+(`moola.draw_groups`), like those of the table.
 """
 
 from __future__ import annotations
@@ -52,20 +52,20 @@ def measure(
     both, starts = [], []
     for bars in TOLERANCES:
         hits = edge_hits(found.start, found.end, tolerance_bars=bars, **true)
-        both.append(_shown(_share(hits.both, labelled.group)))
-        starts.append(_shown(_share(hits.start, labelled.group)))
+        both.append(_shown(_share(hits.both, labelled.draw_group)))
+        starts.append(_shown(_share(hits.start, labelled.draw_group)))
     hit = edge_hits(found.start, found.end, **true).both
     center = np.abs(found.center_norm - encode_pointers(labelled.start, labelled.end)[..., 0])
     values: dict[str, Any] = {
         "tolerance_curve": both,
         "tolerance_curve_start": starts,
-        "center_mae_norm_on_hits": _shown(_share(center[hit], labelled.group[hit])),
+        "center_mae_norm_on_hits": _shown(_share(center[hit], labelled.draw_group[hit])),
         **{name: _shown(line) for name, line in event_scores(examples, predicted).items()},
     }
     known = np.isfinite(sure) & (found.start != NO_SPAN)
     if known.any():
-        values |= _of_confidence(sure[known], hit[known], center[known], labelled.group[known])
-        chosen = choose_abstention(sure[known], hit[known], labelled.group[known])
+        values |= _of_confidence(sure[known], hit[known], center[known], labelled.draw_group[known])
+        chosen = choose_abstention(sure[known], hit[known], labelled.draw_group[known])
         values["abstention"] = (
             {"none": none_offered(WANTED_SHARE)} if chosen is None else asdict(chosen)
         )
@@ -88,7 +88,7 @@ def event_scores(examples: Examples, predicted: Predicted) -> dict[str, Score]:
     np.add.at(n_true, window, examples.has_span)
     np.maximum.at(n_hit, window, hits.both & examples.has_span)
     np.maximum.at(n_found, window, predicted.start != NO_SPAN)
-    group[window] = examples.group
+    group[window] = examples.draw_group
     parts = np.stack([n_hit, n_found, n_true], axis=1)
     return {
         "event_precision": Score(parts, group, lambda s: quotient(s[:, 0], s[:, 1])),
@@ -118,7 +118,7 @@ def _near_edges(labelled: Examples, inside_prob: Floats) -> dict[str, Any]:
     near = near_edges(labelled.start, labelled.end) & ~labelled.ignore & np.isfinite(inside_prob)
     if not near.any():
         return {}
-    group = np.broadcast_to(labelled.group[:, None], near.shape)[near]
+    group = np.broadcast_to(labelled.draw_group[:, None], near.shape)[near]
     return _calibrated("edges", inside_prob[near], labelled.inside[near], group)
 
 

@@ -214,9 +214,7 @@ def note_on(table: pd.DataFrame) -> str:
     """Return why scores stand without intervals, or nothing."""
     if table.empty or not bool(table[f"{HIT.key}_low"].isna().to_numpy().any()):
         return ""
-    return (
-        f"Without interval: fewer than {LEAST_GROUPS} groups of held-out windows that share no bar."
-    )
+    return f"Without interval: fewer than {LEAST_GROUPS} groups of neighbouring held-out windows."
 
 
 def as_markdown(table: pd.DataFrame) -> str:

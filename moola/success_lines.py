@@ -90,7 +90,9 @@ def _too_few(goal: Goal, metric: Score) -> str:
     """Return why the windows cannot decide whatever the interval says, or nothing."""
     n_groups = len(np.unique(metric.group))
     if n_groups < LEAST_GROUPS:
-        return f"Undecided: {n_groups} groups of overlapping windows are fewer than {LEAST_GROUPS}."
+        return (
+            f"Undecided: {n_groups} groups of neighbouring windows are fewer than {LEAST_GROUPS}."
+        )
     return _rare_types(goal, metric) if goal is RECALL else ""
 
 

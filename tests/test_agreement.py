@@ -196,7 +196,7 @@ def test_too_few_groups_have_a_value_but_no_interval_and_say_how_many() -> None:
     assert math.isfinite(found.value)
     assert not found.has_interval
     assert found.note == (
-        "Too few windows for an interval: 24, which make 8 groups that share no bars. "
+        "Too few windows for an interval: 24, which make 8 groups of neighbours. "
         "10 groups are wanted."
     )
 

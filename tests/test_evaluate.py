@@ -228,7 +228,7 @@ def test_a_few_groups_decide_nothing(tmp_path: Path) -> None:
     examples = hand_labelled([(40, 50)] * 40, groups=groups, is_val=[False] * 20 + [True] * 20)
     hit = lines(make_run(tmp_path, examples, table(examples)))["hit_at_3"]
     assert (hit.value, hit.verdict) == (1, "undecided")
-    assert "5 groups of overlapping windows" in hit.note
+    assert "5 groups of neighbouring windows" in hit.note
 
 
 class TestRareTypes:

@@ -16,7 +16,7 @@ FLOORS = [
     ["exceptions", "atomic"],
     ["endings"],
     ["schema", "workspace", "supervisor"],
-    ["compiled"],
+    ["compiled", "draw_groups"],
     [
         "config",
         "labels",

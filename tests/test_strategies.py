@@ -187,7 +187,7 @@ def test_scores_of_too_few_windows_say_why_they_have_no_interval() -> None:
     table = as_table({Cell("epoch", 0): result([1, 0, 1])}, ("epoch",))
     assert "| 66.7% |" in as_markdown(table)
     for text in (as_markdown(table), strategy_table.as_text(table)):
-        assert text.strip().endswith("that share no bar.")
+        assert text.strip().endswith("groups of neighbouring held-out windows.")
 
 
 def test_a_frozen_encoder_has_no_gradients_to_show() -> None:

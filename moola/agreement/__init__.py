@@ -1,8 +1,8 @@
 """How far two layers of labels agree, and how far one person can be trusted; numbers only.
 
 ``compare(a, b, groups)`` lines up the windows that both have decided; ``score`` of it gives event
-precision, recall and F1, edge errors, kappa. Intervals are drawn over groups of windows that share
-bars. A *layer* is one person's labels, his repeats, or the adjudicated ones.
+precision, recall and F1, edge errors, kappa. Intervals are drawn over groups of windows
+(`moola.draw_groups`). A *layer* is one person's labels, his repeats, or the adjudicated ones.
 """
 
 from moola.agreement.pairs import Pair, compare

@@ -45,7 +45,7 @@ class Pair:
     """Two layers on the W windows that both have decided; M of their spans are the same."""
 
     window_uid: NDArray[np.str_]  # (W,)
-    group: Ints  # (W,) windows that share bars have one number
+    group: Ints  # (W,) windows of one number are drawn together
     decision: Ints  # (W, 2) index into DECISION_NAMES
     n_spans: Ints  # (W, 2) 0 unless kept
     reason: NDArray[np.object_]  # (W, 2) of a rejection, else None
@@ -95,7 +95,7 @@ def compare(
         The decisions of each layer, one a window. Deferred and stale ones carry no judgement and
         are left out.
     groups
-        Number of the group of every window; windows of one group share bars.
+        Number of every window; intervals draw windows of one number together.
     """
     first, second = _by_window(a), _by_window(b)
     uids = [uid for uid in first if uid in second]

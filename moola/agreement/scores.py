@@ -1,4 +1,4 @@
-"""Scores of a pair of layers, each with an interval over groups of windows that share bars.
+"""Scores of a pair of layers, each with an interval over groups of windows (`moola.draw_groups`).
 
 Every score is a function of sums over windows, so that one bootstrap serves all of them.
 """
@@ -48,7 +48,7 @@ class Estimate:
         if self.n_groups < LEAST_GROUPS:
             return (
                 f"Too few windows for an interval: {self.n_windows}, which make {self.n_groups} "
-                f"groups that share no bars. {LEAST_GROUPS} groups are wanted."
+                f"groups of neighbours. {LEAST_GROUPS} groups are wanted."
             )
         if not self.has_interval:
             return f"No spread: every draw of these {self.n_windows} windows gives the same."

@@ -13,6 +13,7 @@ import streamlit as st
 from moola import agreement, comparing, figures_agreement, market_hours
 from moola.agreement import Estimate, Pair
 from moola.comparing import People
+from moola.draw_groups import HOW_DRAWN
 from moola.resampling import LEAST_GROUPS
 from moola.second_look import GOLD, IOU_MIN
 from moola.ui import cache, components
@@ -34,7 +35,7 @@ HOW_COUNTED = (
     f"Two spans are the same expansion if they share at least {IOU_MIN:.0%} of the bars that "
     "either covers; each is paired once. A rejected window counts as holding none. Flagged "
     "windows say nothing about spans and count for kappa alone; deferred and stale ones are left "
-    "out. Intervals are drawn over groups of windows that share bars, since such windows are not "
+    f"out. Intervals are drawn over {HOW_DRAWN}, since such windows are not "
     f"independent; fewer than {LEAST_GROUPS} groups have none."
 )
 
@@ -50,7 +51,7 @@ class Found:
 
     @cached_property
     def groups(self) -> Mapping[str, int]:
-        """Numbers of the windows that several layers decided; equal ones share bars."""
+        """Numbers of the windows that several layers decided; equal ones are drawn together."""
         shared = [uid for uid, of in self.people.by_window.items() if len(of) > 1]
         return _groups(self.workspace, tuple(shared), self.people)
 

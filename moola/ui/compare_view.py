@@ -9,6 +9,7 @@ import streamlit as st
 
 from moola import figures_runs, run_comparing
 from moola.criteria import SCORED_GOALS, Goal
+from moola.draw_groups import HOW_DRAWN
 from moola.figures_runs import MOST_POINTS, MOST_RUNS, Course
 from moola.resampling import Interval
 from moola.run_comparing import Compared, Facts
@@ -23,7 +24,7 @@ DIVERGENCES = {
     "seed": "Their seeds differ, and with them split, first weights and order",
 }
 HOW_TO_READ = (
-    "Held-out windows only, 95 % intervals drawn by groups of windows that share bars. A paired "
+    f"Held-out windows only, 95 % intervals drawn by {HOW_DRAWN}. A paired "
     "difference draws the same windows for both runs, so that what is hard for both cancels. Bold: "
     "the whole interval lies on one side of 0. One seed says little: the Strategies view repeats "
     "a comparison over several."

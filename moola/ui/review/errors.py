@@ -9,6 +9,7 @@ import streamlit as st
 from moola import coverage, diagnostics, figures, figures_detection, market_hours, review_tables
 from moola.desk.facts import facts_of
 from moola.desk.overlay import RunResult
+from moola.draw_groups import HOW_DRAWN
 from moola.review_tables import LENGTH_KINDS, POSITION_KINDS, Bucket, Reading
 from moola.ui import cache, components
 from moola.ui.review.result import held_out
@@ -48,7 +49,7 @@ def draw(workspace: Workspace, result: RunResult) -> None:
             components.chart(figure, key=f"review_by_{place}")
     st.caption(
         "Hits: both edges within 3 bars, on held-out windows. Intervals (95%) are drawn over "
-        "groups of windows that share bars. Five splits of the same windows will show some "
+        f"{HOW_DRAWN}. Five splits of the same windows will show some "
         "difference by chance: read the intervals."
     )
 

@@ -10,6 +10,7 @@ import streamlit as st
 from moola import ceilings, comparing, evaluate, split_facts
 from moola.ceilings import Ceiling
 from moola.criteria import VERDICT_TONES, Criterion
+from moola.draw_groups import HOW_DRAWN
 from moola.runs import RunFolder
 from moola.ui import cache, components
 from moola.workspace import Workspace
@@ -21,10 +22,10 @@ NO_BREAK, JOINER = "\u00a0", "\u2060"
 CEILINGS = {"hit_at_3": "hit_at_3", "start_at_3": "start_at_3", "event_f1": "f1"}
 """Lines of the table that people can be measured by, and the score that does it."""
 HOW_TO_READ = (
-    "Held-out windows only. The interval is drawn by groups of windows that share bars. The best "
+    f"Held-out windows only. The interval is drawn by {HOW_DRAWN}. The best "
     "constant says the same of every window and was fitted on the training windows: a model "
-    "should beat it. Undecided: the interval holds the target, or the windows are too few or hang "
-    "together in too few groups for an interval to be trusted; the notes say which."
+    "should beat it. Undecided: the interval holds the target, or the windows are too few or make "
+    "too few groups for an interval to be trusted; the notes say which."
 )
 HOW_BESIDE = (
     " Rules and boosting: the best of three written rules and of two ways of gradient boosting, "
