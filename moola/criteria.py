@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Verdict = Literal["met", "not met", "undecided"]
+Verdict = Literal["met", "not met", "undecided", "no target"]
 VERDICT_TONES: Mapping[Verdict, Literal["good", "bad", "none"]] = {
-    "met": "good", "not met": "bad", "undecided": "none"
+    "met": "good", "not met": "bad", "undecided": "none", "no target": "none"
 }  # fmt: skip
 Unit = Literal["share", "bars", "norm", "score", "count"]
 _FORMATS: dict[Unit, str] = {
@@ -60,14 +60,21 @@ class Goal:
     def verdict(self, low: float, high: float) -> Verdict:
         """Return on which side of the target the interval low..high lies.
 
-        An interval of NaN lies on neither side.
+        An interval of NaN lies on neither side. A goal without bounds is no target.
 
         >>> HIT.verdict(0.61, 0.83), HIT.verdict(0.41, 0.58), HIT.verdict(0.5, 0.7)
         ('met', 'not met', 'undecided')
         """
+        if not self.is_target:
+            return "no target"
         if self.low < low and high < self.high:
             return "met"
         return "not met" if high <= self.low or low >= self.high else "undecided"
+
+    @property
+    def is_target(self) -> bool:
+        """Whether there is a bound to meet."""
+        return math.isfinite(self.low) or math.isfinite(self.high)
 
     def windows_to_decide(self, value: float, interval: tuple[float, float], n: int) -> int | None:
         """Return how many windows would bring the whole interval to one side of the target.
@@ -98,6 +105,9 @@ class Goal:
 
 HIT = Goal("hit_at_3", "Hit@±3 (both edges)", "> 60%", "share", low=0.60)
 COUNTDOWN = Goal("countdown_mae_bars", "Countdown MAE", "< 5 bars", "bars", high=5.0)
+COUNTDOWN_FROM_START = Goal(
+    "countdown_from_start_mae_bars", "Countdown MAE, read off the start", "–", "bars"
+)
 CENTER = Goal("center_mae_norm", "Pointer centre MAE", "< 0.02", "norm", high=0.02)
 F1 = Goal("type_f1_macro", "Type macro F1", "> 0.50", "score", low=0.50)
 TYPE_AT_LABELS = Goal(
@@ -109,3 +119,9 @@ TYPE_SHARE = Goal("type_loss_share", "Type loss share", "< 20%", "share", high=0
 SILENCED = Goal("n_silenced", "Silenced tasks", "none", "count", high=1)
 SCORED_GOALS = (HIT, COUNTDOWN, CENTER, F1, RECALL)
 """What every run is scored by, from its predictions."""
+
+
+def targets_met(lines: Sequence[Criterion]) -> str:
+    """Return in words how many of the targets are met; lines without one do not count."""
+    verdicts = [line.verdict for line in lines if line.verdict != "no target"]
+    return f"{verdicts.count('met')} of {len(verdicts)} targets met"

@@ -1,8 +1,9 @@
 """Judge a run against its targets: ``python -m moola evaluate --run RUN``.
 
-Eight lines, nine with a type stage, on validation windows only, with 95 % intervals and the score
-of the best constant predictors on the same windows. A verdict is *met* or *not met* when the whole
-interval lies on one side of the target, else *undecided*: a handful of windows proves nothing.
+Eight lines, and one more each with a type stage and with a bar head, on validation windows only,
+with 95 % intervals and the score of the best constant predictors on the same windows. A verdict is
+*met* or *not met* when the whole interval lies on one side of the target, else *undecided*: a
+handful of windows proves nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +19,15 @@ from numpy.typing import NDArray
 
 from moola.atomic import write_json
 from moola.confidence import ABSTENTION_FILE, WANTED_SHARE, as_stored, choose_abstention
-from moola.criteria import F1, SCORED_GOALS, TYPE_AT_LABELS, Criterion
+from moola.criteria import (
+    COUNTDOWN,
+    COUNTDOWN_FROM_START,
+    F1,
+    SCORED_GOALS,
+    TYPE_AT_LABELS,
+    Criterion,
+)
+from moola.decode import countdown_to_median_start
 from moola.examples import NO_SPAN, Examples
 from moola.exceptions import RunError
 from moola.floors import fit_constants
@@ -110,14 +119,28 @@ def align_predictions(table: pd.DataFrame, examples: Examples) -> Predicted:
         )
     window = np.searchsorted(uids, examples.window_uid)
     first = table.iloc[window * WINDOW_LENGTH]
-    countdown = table["countdown_bars"].to_numpy(float).reshape(-1, WINDOW_LENGTH)[window]
+    countdown = _per_bar(table, "countdown_bars", window)
+    start_prob = _per_bar(table, "start_prob", window)
     return Predicted(
         start=first["start"].to_numpy(np.int64),
         end=first["end"].to_numpy(np.int64),
         center_norm=first["ptr_center_norm"].to_numpy(float),
         type_id=decided_types(first),
-        countdown_bars=None if np.isnan(countdown).all() else countdown,
+        countdown_bars=countdown,
+        countdown_from_start_bars=(
+            None if start_prob is None else countdown_to_median_start(start_prob)
+        ),
     )
+
+
+def _per_bar(
+    table: pd.DataFrame, name: str, window: NDArray[np.int64]
+) -> NDArray[np.float64] | None:
+    """Return (N, 105) a column of a sorted table; None where a run does not say."""
+    if name not in table:
+        return None
+    values = table[name].to_numpy(float).reshape(-1, WINDOW_LENGTH)[window]
+    return None if np.isnan(values).all() else values
 
 
 def write_floor(run: RunFolder, floor: Predicted) -> None:
@@ -178,8 +201,13 @@ def _scored_lines(run: RunFolder, wanted_hits: float) -> list[Criterion]:
     )
     lines = [scored_line(goal, scored) for goal in SCORED_GOALS]
     stage = _type_stage_line(run, table, scored)
-    at = SCORED_GOALS.index(F1) + 1
-    return lines if stage is None else [*lines[:at], stage, *lines[at:]]
+    beside = {F1: stage, COUNTDOWN: _countdown_from_start_line(run, scored)}
+    return [
+        line
+        for goal, own in zip(SCORED_GOALS, lines, strict=True)
+        for line in (own, beside.get(goal))
+        if line is not None
+    ]
 
 
 def _keep_measures(
@@ -211,6 +239,24 @@ def _type_stage_line(run: RunFolder, table: pd.DataFrame, scored: Scored) -> Cri
     scores = {TYPE_AT_LABELS.key: score(val, named)[F1.key]}
     floor = {TYPE_AT_LABELS.key: scored.floor[F1.key]}
     return scored_line(TYPE_AT_LABELS, replace(scored, seeds=[scores], floor=floor))
+
+
+def _countdown_from_start_line(run: RunFolder, scored: Scored) -> Criterion | None:
+    """Return how far off the countdown to the start's median is; None without a bar head."""
+    key = COUNTDOWN_FROM_START.key
+    if run.config().pointer_head != "bar" or key not in scored.model:
+        return None
+    # The others' countdown follows from their start as well.
+    baselines = {
+        kind: {
+            name: {key: values[COUNTDOWN.key]}
+            for name, values in found.items()
+            if COUNTDOWN.key in values
+        }
+        for kind, found in scored.baselines.items()
+    }
+    floor = scored.floor | {key: scored.floor[COUNTDOWN.key]}
+    return scored_line(COUNTDOWN_FROM_START, replace(scored, floor=floor, baselines=baselines))
 
 
 def _stage_folders(run: RunFolder, table: pd.DataFrame, val: Examples) -> NDArray[np.str_]:

@@ -36,6 +36,7 @@ class Predicted:
     center_norm: NDArray[np.floating]  # (N,) of the pointer head
     type_id: NDArray[np.int64]  # (N,)
     countdown_bars: NDArray[np.floating] | None  # (N, 105), None without a countdown head
+    countdown_from_start_bars: NDArray[np.floating] | None = None  # (N, 105) to the median start
 
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:
@@ -141,8 +142,8 @@ def score(examples: Examples, predicted: Predicted) -> dict[str, Score]:
     """Return every metric that can be computed; rows without a labelled span are left out.
 
     Keys: ``hit_at_3, start_at_3, end_at_3, center_at_3, iou_mean, iou_half_share,
-    center_mae_norm, countdown_mae_bars, countdown_near_mae_bars, type_f1_macro,
-    type_recall_min``; the countdown ones only where one was predicted.
+    center_mae_norm, countdown_mae_bars, countdown_near_mae_bars, countdown_from_start_mae_bars,
+    type_f1_macro, type_recall_min``; the countdown ones only where one was predicted.
     """
     if len(predicted.start) != len(examples):
         raise SchemaError(
@@ -184,19 +185,28 @@ def _center_scores(examples: Examples, predicted: Predicted) -> dict[str, Score]
 
 
 def _countdown_scores(examples: Examples, predicted: Predicted) -> dict[str, Score]:
-    if predicted.countdown_bars is None:
-        return {}
+    scores: dict[str, Score] = {}
+    if predicted.countdown_bars is not None:
+        clipped, rows = _clipped_countdown(examples, predicted.countdown_bars)
+        plain = countdown_errors(predicted.countdown_bars, true_start=examples.start, clip=False)
+        distance = np.abs(examples.start[:, None] - np.arange(WINDOW_LENGTH))
+        near = ~examples.ignore & (distance <= COUNTDOWN_CLIP_BARS)
+        scores["countdown_mae_bars"] = clipped
+        scores["countdown_near_mae_bars"] = _bar_mean(plain[rows], near[rows], clipped.group)
+    if predicted.countdown_from_start_bars is not None:
+        found = _clipped_countdown(examples, predicted.countdown_from_start_bars)
+        scores["countdown_from_start_mae_bars"] = found[0]
+    return scores
+
+
+def _clipped_countdown(
+    examples: Examples, countdown_bars: NDArray[np.floating]
+) -> tuple[Score, NDArray[np.int64]]:
+    """Return the clipped error over all bars that count, and the rows that it is of."""
     counted = ~examples.ignore
-    clipped = countdown_errors(predicted.countdown_bars, true_start=examples.start, clip=True)
-    plain = countdown_errors(predicted.countdown_bars, true_start=examples.start, clip=False)
-    distance = np.abs(examples.start[:, None] - np.arange(WINDOW_LENGTH))
-    near = counted & (distance <= COUNTDOWN_CLIP_BARS)
-    rows = _nearest_rows(examples, (clipped * counted).sum(axis=1))
-    group = examples.draw_group[rows]
-    return {
-        "countdown_mae_bars": _bar_mean(clipped[rows], counted[rows], group),
-        "countdown_near_mae_bars": _bar_mean(plain[rows], near[rows], group),
-    }
+    errors = countdown_errors(countdown_bars, true_start=examples.start, clip=True)
+    rows = _nearest_rows(examples, (errors * counted).sum(axis=1))
+    return _bar_mean(errors[rows], counted[rows], examples.draw_group[rows]), rows
 
 
 def _type_scores(examples: Examples, predicted: Predicted) -> dict[str, Score]:

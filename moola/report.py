@@ -14,7 +14,7 @@ from typing import Any
 
 from moola import evaluate
 from moola.advice import BADGE_TONES, Advice, Badge
-from moola.criteria import VERDICT_TONES, Criterion
+from moola.criteria import VERDICT_TONES, Criterion, targets_met
 from moola.density import data_alert
 from moola.exceptions import MoolaError
 from moola.judging import judge_run
@@ -103,7 +103,6 @@ def _success(run: RunFolder) -> str:
     lines = evaluate.read_success(run)
     if lines is None:
         lines = evaluate.evaluate_run(run)
-    n_met = sum(line.verdict == "met" for line in lines)
     heads = ("Measure", "Verdict", "Reached", "Target", "95% interval", "Best constant", "Windows")
     table = _table(heads, map(_success_row, lines), n_texts=2)
     notes = "".join(
@@ -111,7 +110,7 @@ def _success(run: RunFolder) -> str:
         for line in lines
         if line.note
     )
-    return f"<h2>{n_met} of {len(lines)} targets met</h2>\n{table}\n<ul>{notes}</ul>"
+    return f"<h2>{targets_met(lines)}</h2>\n{table}\n<ul>{notes}</ul>"
 
 
 def _success_row(line: Criterion) -> list[str]:

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from moola.criteria import CENTER, COUNTDOWN, F1, HIT, RECALL, TYPE_AT_LABELS, Criterion, Goal
+from moola.criteria import (
+    CENTER,
+    COUNTDOWN,
+    COUNTDOWN_FROM_START,
+    F1,
+    HIT,
+    RECALL,
+    TYPE_AT_LABELS,
+    Criterion,
+    Goal,
+)
 from moola.examples import Examples
 from moola.metrics import Predicted, false_alarm_rate, recalls
 from moola.resampling import LEAST_GROUPS, Score, over_seeds
@@ -89,6 +99,8 @@ def _to_decide(goal: Goal, value: float, interval: tuple[float, float], n_window
 def _too_few(goal: Goal, metric: Score) -> str:
     """Return why the windows cannot decide whatever the interval says, or nothing."""
     n_groups = len(np.unique(metric.group))
+    if not goal.is_target:
+        return ""
     if n_groups < LEAST_GROUPS:
         return (
             f"Undecided: {n_groups} groups of neighbouring windows are fewer than {LEAST_GROUPS}."
@@ -128,10 +140,26 @@ def _hit_note(scored: Scored) -> str:
 
 
 def _countdown_note(scored: Scored) -> str:
-    value, floor = (side[COUNTDOWN.key].value for side in (scored.model, scored.floor))
     near = scored.model["countdown_near_mae_bars"].value
-    skill = f"skill {1 - value / floor:.0%} over one profile for all windows; " if floor else ""
-    return f"All bars, clipped to ±20: {skill}{near:.1f} bars where the start is within 20."
+    return (
+        f"All bars, clipped to ±20: {_skill(scored, COUNTDOWN)}{near:.1f} bars where the start is "
+        "within 20."
+    )
+
+
+def _countdown_from_start_note(scored: Scored) -> str:
+    head = scored.model.get(COUNTDOWN.key)
+    return (
+        "Bars to the median of the bar head's start posterior, clipped to ±20: "
+        f"{_skill(scored, COUNTDOWN_FROM_START)}"
+        + (f"the countdown head says {head.value:.2f} bars. " if head else "")
+        + "The target is the head's alone."
+    )
+
+
+def _skill(scored: Scored, goal: Goal) -> str:
+    value, floor = (side[goal.key].value for side in (scored.model, scored.floor))
+    return f"skill {1 - value / floor:.0%} over one profile for all windows; " if floor else ""
 
 
 def _center_note(scored: Scored) -> str:
@@ -158,6 +186,7 @@ def _type_cells(metric: Score) -> np.ndarray:
 _NOTES: dict[str, Callable[[Scored], str]] = {
     HIT.key: _hit_note,
     COUNTDOWN.key: _countdown_note,
+    COUNTDOWN_FROM_START.key: _countdown_from_start_note,
     CENTER.key: _center_note,
     F1.key: lambda scored: scored.type_note,
     RECALL.key: _type_note,

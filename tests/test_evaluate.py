@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from moola.config import FinetuneConfig
-from moola.criteria import CENTER, HIT, PTR_SHARE, Goal
+from moola.criteria import CENTER, HIT, PTR_SHARE, Goal, targets_met
 from moola.evaluate import align_predictions, evaluate_run, format_success, read_success
 from moola.examples import Examples
 from moola.exceptions import RunError
@@ -37,7 +37,9 @@ def examples() -> Examples:
     n = N_TRAIN + N_VAL
     start = rng.integers(10, 80, n)
     spans = list(zip(start, start + rng.integers(3, 20, n), strict=True))
-    return hand_labelled(spans, types=np.arange(n) % 3, is_val=np.arange(n) >= N_TRAIN)
+    return hand_labelled(
+        spans, types=(np.arange(n) % 3).tolist(), is_val=[row >= N_TRAIN for row in range(n)]
+    )
 
 
 def table(examples: Examples, *, off_bars: int = 0, heads: bool = True) -> pd.DataFrame:
@@ -114,8 +116,8 @@ def test_a_late_run_misses_what_it_should(tmp_path: Path, examples: Examples) ->
 
 def test_half_of_the_windows_hit_is_undecided(tmp_path: Path, examples: Examples) -> None:
     predictions = table(examples)
-    missed = predictions["window_uid"].isin(examples.window_uid[::5])
-    missed |= predictions["window_uid"].isin(examples.window_uid[1::5])
+    missed = predictions["window_uid"].isin(examples.window_uid[::5].tolist())
+    missed |= predictions["window_uid"].isin(examples.window_uid[1::5].tolist())
     predictions.loc[missed, "start"] = predictions.loc[missed, "end"] = -1
     hit = lines(make_run(tmp_path, examples, predictions))["hit_at_3"]
     assert hit.value == pytest.approx(0.6)
@@ -127,7 +129,7 @@ def test_an_undecided_line_says_how_many_windows_would_decide(
     tmp_path: Path, examples: Examples
 ) -> None:
     predictions = table(examples)
-    missed = predictions["window_uid"].isin(examples.window_uid[::3])
+    missed = predictions["window_uid"].isin(examples.window_uid[::3].tolist())
     predictions.loc[missed, ["start", "end"]] = 0
     hit = lines(make_run(tmp_path, examples, predictions))["hit_at_3"]
     assert hit.verdict == "undecided"
@@ -201,6 +203,60 @@ def test_the_countdown_note_shows_skill_and_the_bars_near_the_start(
     line = lines(make_run(tmp_path, examples, table(examples, off_bars=2)))["countdown_mae_bars"]
     skill = 1 - line.value / line.floor
     assert f"skill {skill:.0%} over one profile for all windows; 2.0 bars" in line.note
+
+
+def with_start_posterior(predictions: pd.DataFrame, *, off_bars: int) -> pd.DataFrame:
+    """Nine tenths of the start's posterior stand `off_bars` after the predicted start."""
+    at_start = predictions["bar"] == predictions["start"] + off_bars
+    return predictions.assign(start_prob=np.where(at_start, 0.9, 0.1 / 104).astype(np.float32))
+
+
+class TestCountdownReadOffTheStart:
+    KEY = "countdown_from_start_mae_bars"
+
+    def test_it_stands_beside_the_heads_own_with_interval_floor_and_skill(
+        self, tmp_path: Path, examples: Examples
+    ) -> None:
+        said = with_start_posterior(table(examples, off_bars=6), off_bars=-4)
+        found = lines(make_run(tmp_path, examples, said, pointer_head="bar"))
+        assert list(found) == [*KEYS[:2], self.KEY, *KEYS[2:]]
+        head, read_off = found["countdown_mae_bars"], found[self.KEY]
+        true = examples.start[N_TRAIN:, None] - np.arange(105)
+        expected = np.abs(np.clip(true + 2, -20, 20) - np.clip(true, -20, 20)).mean()
+        assert read_off.value == pytest.approx(expected)
+        assert read_off.low <= read_off.value <= read_off.high
+        assert read_off.floor == head.floor
+        assert f"skill {1 - read_off.value / head.floor:.0%} over one profile" in read_off.note
+        assert f"the countdown head says {head.value:.2f} bars" in read_off.note
+
+    def test_it_is_no_target_that_a_run_could_meet(
+        self, tmp_path: Path, examples: Examples
+    ) -> None:
+        said = with_start_posterior(table(examples), off_bars=0)
+        run = make_run(tmp_path, examples, said, pointer_head="bar")
+        criteria = evaluate_run(run)
+        assert {line.key: line.verdict for line in criteria}[self.KEY] == "no target"
+        assert targets_met(criteria) == "8 of 8 targets met"
+        stored = read_success(run)
+        assert stored is not None
+        assert targets_met(stored) == "8 of 8 targets met"
+
+    def test_rules_are_judged_by_their_start_too(self, tmp_path: Path, examples: Examples) -> None:
+        said = with_start_posterior(table(examples), off_bars=0)
+        run = make_run(tmp_path, examples, said, pointer_head="bar")
+        scores = {"one": {"countdown_mae_bars": 4.5}, "none": {}}
+        (run.path / "baselines.json").write_text(json.dumps({"rules": scores}))
+        found = lines(run)
+        assert found[self.KEY].rules == found["countdown_mae_bars"].rules == 4.5
+
+    @pytest.mark.parametrize("head", ["mean", "bar"])
+    def test_runs_without_a_bar_head_or_its_posterior_have_no_such_line(
+        self, tmp_path: Path, examples: Examples, head: str
+    ) -> None:
+        said = table(examples)
+        if head == "mean":
+            said = with_start_posterior(said, off_bars=0)
+        assert self.KEY not in lines(make_run(tmp_path, examples, said, pointer_head=head))
 
 
 def test_windows_without_a_span_are_reported_as_false_alarms(tmp_path: Path) -> None:

@@ -146,7 +146,8 @@ def test_a_group_is_carried_by_one_process_at_a_time(
 def result(hits: list[int], *, badge: Badge = "OK", boost: float = 1.0, **rows: Any) -> SeedResult:
     parts = np.stack([np.array(hits, float), np.ones(len(hits))], axis=1)
     score = Score(parts, np.arange(len(hits)), lambda sums: sums[:, 0] / sums[:, 1])
-    badges: dict[Task, Badge] = dict.fromkeys(TASKS, "OK") | {"type": badge}
+    badges: dict[Task, Badge] = dict.fromkeys(TASKS, "OK")
+    badges["type"] = badge
     history = [row | {"boost": {"type": boost}} for row in epochs(6, **rows)]
     return SeedResult(history, {"hit_at_3": score}, badges)
 

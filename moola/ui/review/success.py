@@ -9,7 +9,7 @@ import streamlit as st
 
 from moola import ceilings, comparing, evaluate, split_facts
 from moola.ceilings import Ceiling
-from moola.criteria import VERDICT_TONES, Criterion
+from moola.criteria import VERDICT_TONES, Criterion, targets_met
 from moola.draw_groups import HOW_DRAWN
 from moola.runs import RunFolder
 from moola.ui import cache, components
@@ -43,8 +43,7 @@ def table(workspace: Workspace, run: RunFolder) -> None:
     if lines is None:
         lines = evaluate.evaluate_run(run)
     top = _ceiling(workspace, run)
-    n_met = sum(line.verdict == "met" for line in lines)
-    told, counted = f"{n_met} of {len(lines)} targets met", _n_windows(lines)
+    told, counted = targets_met(lines), _n_windows(lines)
     if counted:
         told += f" on {components.counted(counted, 'held-out window')}"
     st.markdown(f"##### {told}", anchors=False)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pandas as pd
 
 from moola.baselines.rules import Spans
+from moola.decode import countdown_to_median_start
 from moola.floors import fit_constants
 from moola.labels import encode_pointers
 from moola.type_stage import TypeStage
@@ -21,7 +23,6 @@ from .means import Mean, difference
 from .scoring import (
     calibration_error,
     countdown_scores,
-    countdown_to_median_start,
     span_scores,
     staged_types,
     type_scores,
@@ -62,7 +63,9 @@ def rows_of_run(cell: Cell, seed: int, trained: Trained) -> Iterator[dict[str, o
         scores |= type_scores(data.test, types, "stage")
         if decoder == "start":  # the one whose confidence is that of the start alone
             scores["start_ece"] = calibration_error(data.test, spans)
-            implied = countdown_scores(train, data.test, countdown_to_median_start(spans))
+            implied = countdown_scores(
+                train, data.test, countdown_to_median_start(spans.start_prob)
+            )
             scores |= {f"implied_{name}": value for name, value in implied.items()}
         yield _row(cell.world, cell.name, decoder, seed, scores | {"cpu_s": trained.cpu_s})
 
@@ -95,8 +98,8 @@ def markdown(table: pd.DataFrame, *, title: str) -> str:
         f"## What an ingredient is worth ({MAIN}, start ±3, paired)",
         _lines(("change", "against", "decoder", "seeds", "difference"), _changes(table)),
     ]
-    for name in table["data"].unique():
-        parts += [f"## {name}", _scores(table[table["data"] == name])]
+    for name, found in table.groupby("data", sort=False):
+        parts += [f"## {name}", _scores(found)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -107,8 +110,8 @@ def _lines(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _changes(table: pd.DataFrame) -> Iterator[tuple[str, ...]]:
     """Yield every other cell of the main data less the plain head of its kind."""
-    here = table[(table["data"] == MAIN) & table["decoder"].ne("")]
-    for model in here["model"].unique():
+    here = pd.DataFrame(table[(table["data"] == MAIN) & table["decoder"].ne("")])
+    for model in dict.fromkeys(here["model"].tolist()):
         head = model.split(",")[0]
         plain = "bar head, 50 labels" if model.startswith("bar head, 50 labels,") else head
         if model == plain:
@@ -125,9 +128,10 @@ def _changes(table: pd.DataFrame) -> Iterator[tuple[str, ...]]:
 def _scores(here: pd.DataFrame) -> str:
     shown = {key: label for key, label in COLUMNS.items() if here.get(key) is not None}
     rows = []
-    for (model, decoder), found in here.groupby(["model", "decoder"], sort=False):
-        cells = [_cell(found[key].dropna().tolist()) for key in shown]
-        rows.append((str(model), str(decoder), str(len(found)), *cells))
+    for key, found in here.groupby(["model", "decoder"], sort=False):
+        cells = [_cell(found[name].dropna().tolist()) for name in shown]
+        names = [str(name) for name in cast("tuple[str, str]", key)]
+        rows.append((*names, str(len(found)), *cells))
     return _lines(("model", "decoder", "seeds", *shown.values()), rows)
 
 

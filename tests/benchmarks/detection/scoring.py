@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from moola.baselines.rules import Floats, Spans
+from moola.baselines.rules import Spans
 from moola.config import COUNTDOWN_CLIP_BARS
 from moola.decode import DecodedSpans
 from moola.examples import Examples
@@ -13,6 +14,7 @@ from moola.metrics import confusion, countdown_errors, edge_hits, f1_macro, span
 from moola.schema import SPAN_TYPES, WINDOW_LENGTH
 from moola.type_stage import TypeStage
 
+Floating = NDArray[np.floating]
 COVERAGES = (0.75, 0.5, 0.25)
 ECE_BINS = 10
 TWO_TYPES = (SPAN_TYPES.index("consolidation"), SPAN_TYPES.index("retracement"))
@@ -21,7 +23,7 @@ TWO_TYPES = (SPAN_TYPES.index("consolidation"), SPAN_TYPES.index("retracement"))
 def span_scores(test: Examples, spans: Spans | DecodedSpans) -> dict[str, float]:
     """Return how well spans match the labels, on all windows and on the surest ones."""
     true = {"true_start": test.start, "true_end": test.end}
-    hits = edge_hits(spans.start, spans.end, **true)
+    hits = edge_hits(spans.start, spans.end, true_start=test.start, true_end=test.end)
     center = encode_pointers(spans.start, spans.end)[:, 0]
     error = np.abs(center - encode_pointers(test.start, test.end)[:, 0])
     surest = np.argsort(-spans.confidence, kind="stable")
@@ -51,7 +53,7 @@ def calibration_error(test: Examples, spans: DecodedSpans) -> float:
 
 
 def countdown_scores(
-    train: Examples, test: Examples, countdown_bars: Floats | None
+    train: Examples, test: Examples, countdown_bars: Floating | None
 ) -> dict[str, float]:
     """Return the clipped error in bars, and the skill over what each bar's place alone says."""
     if countdown_bars is None:
@@ -67,14 +69,7 @@ def countdown_scores(
     }
 
 
-def countdown_to_median_start(spans: DecodedSpans) -> Floats:
-    """Return (N, 105) bars to the median of the start's posterior, which no head had to learn."""
-    total = np.cumsum(spans.start_prob, axis=1)
-    median = (total >= total[:, -1:] / 2).argmax(axis=1)
-    return median[:, None] - np.arange(WINDOW_LENGTH, dtype=np.float64)
-
-
-def type_scores(test: Examples, probabilities: Floats, prefix: str) -> dict[str, float]:
+def type_scores(test: Examples, probabilities: Floating, prefix: str) -> dict[str, float]:
     """Return macro F1 over all types, and over two on the windows labelled with one of them."""
     rows = np.isin(test.type_id, TWO_TYPES)
     two = np.array(TWO_TYPES)[probabilities[rows][:, TWO_TYPES].argmax(axis=1)]
@@ -85,8 +80,8 @@ def type_scores(test: Examples, probabilities: Floats, prefix: str) -> dict[str,
 
 
 def staged_types(
-    stage: TypeStage | None, test: Examples, spans: DecodedSpans, head: Floats
-) -> Floats:
+    stage: TypeStage | None, test: Examples, spans: DecodedSpans, head: Floating
+) -> Floating:
     """Return (N, 3) type probabilities of the second stage at `spans`; the head's without one."""
     if stage is None:
         return head
