@@ -15,6 +15,7 @@ from moola.labels import create_expansion_labels
 from moola.learning import CURVE_FILE
 from moola.runs import RunFolder, list_runs
 from moola.store import Decision, LabelStore
+from moola.ui.review.success import NO_BREAK
 from moola.workspace import Workspace
 from tests.pages.conftest import OpenPage, component_data, shown_text
 from tests.test_learning import curve
@@ -38,6 +39,22 @@ def test_the_success_table_shows_every_target_with_its_verdict(
     assert table.count("\n") == 9
     assert "of 8 targets met" in shown_text(app)
     assert ":green-badge[met]" in table
+
+
+def test_the_countdown_read_off_the_start_stands_beside_the_heads_and_is_no_target(
+    open_page: OpenPage, sample: Workspace, run: RunFolder
+) -> None:
+    path = run.path / "predictions.parquet"
+    table = pd.read_parquet(path)
+    table.assign(start_prob=(table["bar"] == 50) * 1.0).to_parquet(path)
+    (run.path / "success.json").unlink(missing_ok=True)
+    app = open_page(sample, "review")
+    (shown,) = (element.value for element in app.markdown if "| Verdict |" in element.value)
+    rows = [row.replace(NO_BREAK, " ") for row in shown.splitlines()]
+    at = [row.startswith("| Countdown MAE") for row in rows].index(True)
+    assert rows[at + 1].startswith("| Countdown MAE, read off the start |")
+    assert "badge[no target]" in rows[at + 1]
+    assert "of 8 targets met" in shown_text(app)
 
 
 def test_the_list_holds_held_out_windows_worst_first(
