@@ -6,7 +6,21 @@ interval. Such a chain is cut into blocks of bars that are long beside the depen
 in the block of its first bar; neighbouring blocks share no more than a window's length of bars.
 Splits never use these blocks: their groups (`moola.splits`) stay whole.
 
-The length of a block was measured by ``tests/benchmarks/test_bench_intervals.py``.
+The length of a block was measured by ``tests/benchmarks/test_bench_intervals.py``. Percent of 95 %
+intervals that hold the truth, on 10 / 20 days of 1,380 bars, good to ±2 points:
+
+====================================== ======= ========= ========= =========
+dependence, besides the shared bars    window  735 bars  a day     two days
+====================================== ======= ========= ========= =========
+half-life of 10 bars                   79 / 78 91 / 91   89 / 92   82 / 88
+half-life of 60 bars                   63 / 66 91 / 93   89 / 90   84 / 87
+the same, a tenth of it lasting a day  43 / 41 78 / 74   81 / 78   78 / 80
+EURUSD minutes, a rule's start         100/100 90 / 99   94 / 100  83 / 94
+EURUSD minutes, a rule's both edges    98/100  94 / 97   93 / 99   82 / 95
+====================================== ======= ========= ========= =========
+
+18 chains far apart, which need no cut, have 93; whole chains of EURUSD, 4 to 6 groups, 65 to 88.
+Blocks of a day are too few in two weeks. What lasts a day is in no interval, whatever the block.
 
 Source: H. Kuensch, The jackknife and the bootstrap for general stationary observations (1989);
 D. Politis and J. Romano, The stationary bootstrap (1994).
@@ -22,7 +36,7 @@ from moola.schema import WINDOW_LENGTH
 BLOCK_BARS = 7 * WINDOW_LENGTH
 HOW_DRAWN = (
     "groups of neighbouring windows: those that share bars are drawn together, and where they "
-    f"form a chain longer than {BLOCK_BARS:,} bars, those of one stretch of {BLOCK_BARS:,} bars"
+    f"form a chain longer than {BLOCK_BARS:,} bars, those of about {BLOCK_BARS:,} bars"
 )
 """What an interval is drawn over, for a reader."""
 _NUMBERS = 2**32

@@ -1,4 +1,4 @@
-"""How often a 95 % interval holds the truth, by what its bootstrap draws: `make bench`.
+"""How often a 95 % interval holds the truth, and of how many groups it is: `make bench`.
 
 Windows overlap on continuous bars. The generated hits depend on each other through the bars that
 windows share and through a slower state of the market; the real ones are those of a simple rule on
@@ -107,7 +107,10 @@ def print_coverage(rows: Mapping[str, Mapping[str, tuple[float, float]]]) -> Non
     names = list(next(iter(rows.values())))
     print(f"\n{'share of intervals that hold the truth':48}{''.join(f'{n:>18}' for n in names)}")
     for title, found in rows.items():
-        cells = [f"{100 * share:.0f} % of {n:.0f}" for share, n in (found[n] for n in names)]
+        cells = [
+            f"{100 * share:.0f} % of {n:.0f}" if n > 1 else "none"
+            for share, n in (found[name] for name in names)
+        ]
         print(f"{title:48}{''.join(f'{cell:>18}' for cell in cells)}")
 
 
@@ -118,8 +121,8 @@ def test_coverage_on_generated_bars() -> None:
         for days in (10, 20, 40):
             samples = generated(days * DAY_BARS, half_life, slow)
             rows[f"{told}; {days} days"] = coverage(samples, hit_share())
-    samples = generated(BLOCK_BARS, 60, 0.0, n_chains=13)
-    rows["half-life 60 bars; 13 chains far apart"] = coverage(samples, hit_share())
+    samples = generated(BLOCK_BARS, 60, 0.0, n_chains=18)
+    rows["half-life 60 bars; 18 chains far apart"] = coverage(samples, hit_share())
     print_coverage(rows)
     blocks = f"{BLOCK_BARS:,} bars"
     assert rows["half-life 60 bars; 40 days"][blocks][0] > 0.9
