@@ -20,6 +20,7 @@ from moola.runs import RunFolder
 from moola.schema import TASKS, WINDOW_LENGTH
 from moola.store import LabelStore
 from moola.workspace import Workspace
+from tests.sample_workspace import sample_copy
 
 ROOT = Path(__file__).parents[1]
 N_REAL_BARS = 5000
@@ -99,9 +100,7 @@ def test_chain_on_real_bars(tmp_path: Path, real_bars_dir: Path) -> None:
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    workspace = Workspace(tmp_path_factory.mktemp("sample") / "work")
-    moola_here(workspace.root, "sample")
-    return workspace
+    return sample_copy(tmp_path_factory, tmp_path_factory.mktemp("sample") / "work")
 
 
 @pytest.fixture(scope="module")

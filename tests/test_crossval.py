@@ -18,9 +18,10 @@ from moola.exceptions import ConfigError
 from moola.folding import Split
 from moola.metrics import confusion, f1_macro, score
 from moola.resampling import over_seeds
-from moola.runs import RunFolder
+from moola.runs import RunFolder, list_runs
 from moola.type_stage import STAGE_COLUMNS, TypeStage
 from moola.workspace import Workspace
+from tests.sample_workspace import made_once
 from tests.toy import toy_examples
 
 ROOT = Path(__file__).parents[1]
@@ -44,9 +45,12 @@ def crossval_run(
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    run = crossval_run(tmp_path_factory.mktemp("runs"), n_repeats=2)
-    assert crossval.carry_out(run, n_workers=2) == "finished"
-    return run
+
+    def make(folder: Path) -> None:
+        run = crossval_run(folder, n_repeats=2)
+        assert crossval.carry_out(run, n_workers=2) == "finished"
+
+    return list_runs(made_once(tmp_path_factory, "finished-crossval", make), kinds=None)[0]
 
 
 def test_every_window_is_predicted_by_a_fold_that_held_it_out(finished: RunFolder) -> None:

@@ -12,17 +12,14 @@ from moola.bars import BarStore
 from moola.collect import collect
 from moola.config import FinetuneConfig, SplitRule
 from moola.planned import planned_rows, planned_split
-from moola.sample import write_sample
 from moola.store import LabelStore
 from moola.workspace import Workspace
+from tests.sample_workspace import sample_copy
 
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    workspace = Workspace(tmp_path_factory.mktemp("sample"))
-    with closing(LabelStore.open(workspace.store_url)) as store:
-        write_sample(workspace, store, BarStore(workspace.bars_dir))
-    return workspace
+    return sample_copy(tmp_path_factory, tmp_path_factory.mktemp("sample"))
 
 
 @pytest.mark.parametrize("split", ["blocks", "groups"])

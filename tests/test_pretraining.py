@@ -25,12 +25,13 @@ from moola.pretrain_windows import pretraining_examples, seen_bars
 from moola.pretrained import check_not_seen, seen_by
 from moola.pretraining import CHECKPOINT, carry_out, make_trainer, prepare, pretrain_config
 from moola.runs import RunFolder, create_run, list_runs
-from moola.sample import LABELLED, UNLABELLED, write_sample
+from moola.sample import LABELLED, UNLABELLED
 from moola.schema import WINDOW_LENGTH
 from moola.seen_bars import SEEN_FILE, Seen, SeenBars, fingerprints, print_set
 from moola.store import LabelStore
 from moola.unlabelled import PURGE_BARS, Stretch, unlabelled_stretches
 from moola.workspace import Workspace
+from tests.sample_workspace import sample_copy
 from tests.toy import toy_examples, toy_run
 
 SMALL = PretrainConfig(windows=40, epochs=2, batch_size=20, device="cpu")
@@ -38,10 +39,7 @@ SMALL = PretrainConfig(windows=40, epochs=2, batch_size=20, device="cpu")
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    workspace = Workspace(tmp_path_factory.mktemp("sample"))
-    with closing(LabelStore.open(workspace.store_url)) as store:
-        write_sample(workspace, store, BarStore(workspace.bars_dir))
-    return workspace
+    return sample_copy(tmp_path_factory, tmp_path_factory.mktemp("sample"))
 
 
 @pytest.fixture(scope="module")

@@ -16,17 +16,16 @@ import pytest
 import torch
 
 from moola import launching, sweeping
-from moola.bars import BarStore
 from moola.cli import main
 from moola.config import FinetuneConfig
 from moola.exceptions import ConfigError
 from moola.runs import RunFolder, create_run, list_runs
-from moola.sample import write_sample
 from moola.store import LabelStore
 from moola.sweep_config import SweepConfig
 from moola.trainer import Trainer
 from moola.workspace import Workspace
 from tests.processes import wait_for, wait_for_state, workspace
+from tests.sample_workspace import sample_copy
 from tests.toy import TOY_BASE as BASE
 from tests.toy import toy_examples, toy_sweep
 
@@ -149,9 +148,11 @@ def test_a_run_of_another_kind_is_no_sweep(
     assert "should be a sweep. Found one of kind finetune" in capsys.readouterr().err
 
 
-def test_a_sweep_is_prepared_with_windows_for_all_its_folds(workspace: Workspace) -> None:
+def test_a_sweep_is_prepared_with_windows_for_all_its_folds(
+    workspace: Workspace, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    sample_copy(tmp_path_factory, workspace.root)
     with contextlib.closing(LabelStore.open(workspace.store_url)) as store:
-        write_sample(workspace, store, BarStore(workspace.bars_dir))
         n_windows = len(store.windows())
     config = SweepConfig(base=BASE, folds=3)
     run = sweeping.prepare(config, workspace, name="search")

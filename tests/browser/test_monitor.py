@@ -13,13 +13,11 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from moola import launching
-from moola.bars import BarStore
 from moola.config import FinetuneConfig
 from moola.runs import RunFolder, list_runs
-from moola.sample import write_sample
-from moola.store import LabelStore
 from moola.workspace import Workspace
 from tests.browser.app_server import App, running_app
+from tests.sample_workspace import sample_copy
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -29,12 +27,8 @@ LONG = FinetuneConfig(device="cpu", epochs=400, balance="raw")
 
 
 @pytest.fixture
-def sample(tmp_path: Path) -> Workspace:
-    workspace = Workspace(tmp_path / "workspace")
-    store = LabelStore.open(workspace.store_url)
-    write_sample(workspace, store, BarStore(workspace.bars_dir))
-    store.close()
-    return workspace
+def sample(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    return sample_copy(tmp_path_factory, tmp_path / "workspace")
 
 
 @pytest.fixture

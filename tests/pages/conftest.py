@@ -20,11 +20,11 @@ from moola.bars import BarStore
 from moola.collect import collect
 from moola.config import FinetuneConfig
 from moola.runs import EXAMPLES_FILE, RunFolder, create_run
-from moola.sample import write_sample
 from moola.schema import SPAN_TYPES, TASKS, WINDOW_LENGTH
 from moola.store import LabelStore
 from moola.ui import cache, monitor_routes
 from moola.workspace import Workspace
+from tests.sample_workspace import made_once, sample_copy
 
 APP = Path(__file__).parents[2] / "app.py"
 TIMEOUT_S = 30
@@ -41,12 +41,14 @@ def quick_devices(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def written_sample(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """The sample workspace with one finished run; tests work on copies."""
-    workspace = Workspace(tmp_path_factory.mktemp("sample"))
-    store, bars = LabelStore.open(workspace.store_url), BarStore(workspace.bars_dir)
-    write_sample(workspace, store, bars)
-    write_finished_run(workspace, store, bars)
-    store.close()
-    return workspace
+
+    def make(root: Path) -> None:
+        workspace = sample_copy(tmp_path_factory, root)
+        store, bars = LabelStore.open(workspace.store_url), BarStore(workspace.bars_dir)
+        write_finished_run(workspace, store, bars)
+        store.close()
+
+    return Workspace(made_once(tmp_path_factory, "sample-with-run", make))
 
 
 @pytest.fixture
