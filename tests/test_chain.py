@@ -112,7 +112,7 @@ def trained_on_store(sample: Workspace) -> RunFolder:
 @pytest.mark.slow
 def test_the_command_of_the_source_notes_runs_as_written(sample: Workspace) -> None:
     trained = moola(
-        sample.root, "finetune", "--data", sample.label_file, "--epochs", "2", "--batch-size", "8",
+        sample.root, "finetune", "--data", sample.label_file, "--epochs", "1", "--batch-size", "8",
         "--device", "cpu", "--use-expansion-heads",
     )  # fmt: skip
     run = RunFolder(Path(trained["folder"]))
@@ -148,7 +148,7 @@ def test_the_full_command_of_the_source_notes_finds_the_pretrained_encoder(
     )  # fmt: skip
     run = RunFolder(Path(trained["folder"]))
     assert run.config().pretrained_encoder == pretrained["encoder"]
-    resumed = moola(sample.root, "pretrain", "--resume", pretrained["run"])
+    resumed = moola_here(sample.root, "pretrain", "--resume", pretrained["run"])
     assert resumed["state"] == "finished", "a finished run has nothing left to do"
 
 

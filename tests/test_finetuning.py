@@ -10,6 +10,7 @@ import pytest
 from moola import launching
 from moola.exceptions import RunError
 from moola.runs import RunFolder
+from moola.train import finetune
 from moola.workspace import Workspace
 from tests.processes import long_run, wait_for, wait_for_state, wait_until_training, workspace
 from tests.toy import toy_examples, toy_run
@@ -27,8 +28,7 @@ def test_kill_9_is_seen_as_a_crash_and_resume_ends_with_the_same_losses(
     workspace: Workspace,
 ) -> None:
     whole, killed = (long_run(workspace, epochs=12) for _ in range(2))
-    launching.launch(whole, workspace)
-    wait_for_state(whole, "finished")
+    assert finetune(whole) == "finished"
 
     launching.launch(killed, workspace)
     wait_until_training(killed, epoch=3)
@@ -69,7 +69,9 @@ def test_a_run_stopped_while_it_is_still_loading_is_stopped_not_crashed(
     assert run.history() == []
 
 
-def test_runs_queue_and_a_waiting_one_can_be_stopped(workspace: Workspace) -> None:
+def test_runs_queue_and_one_that_is_stopped_or_killed_lets_the_next_in(
+    workspace: Workspace,
+) -> None:
     first, second, third = (long_run(workspace) for _ in range(3))
     for run in (first, second, third):
         launching.launch(run, workspace)
@@ -79,20 +81,10 @@ def test_runs_queue_and_a_waiting_one_can_be_stopped(workspace: Workspace) -> No
 
     launching.stop_run(second)
     wait_for_state(second, "stopped")
-    launching.stop_run(first)
-    wait_until_training(third)
-    assert first.status().state == "stopped"
-
-
-def test_a_killed_run_frees_the_training_place(workspace: Workspace) -> None:
-    first, second = (long_run(workspace) for _ in range(2))
-    launching.launch(first, workspace)
-    wait_until_training(first)
-    launching.launch(second, workspace)
     pid = first.status().pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    wait_until_training(second)
+    wait_until_training(third)
 
 
 def test_a_run_is_carried_by_one_process_only(workspace: Workspace) -> None:

@@ -34,7 +34,7 @@ def test_runs_train_queue_stop_and_crash_on_ray_as_they_do_at_home(
     workspace: Workspace, ray_address: str
 ) -> None:
     cluster = replace(workspace, ray_address=ray_address)
-    first, second = long_run(workspace, epochs=60), long_run(workspace)
+    first, second = long_run(workspace, epochs=20), long_run(workspace)
 
     launching.launch(first, cluster)
     launching.launch(second, cluster)
@@ -54,13 +54,6 @@ def test_runs_train_queue_stop_and_crash_on_ray_as_they_do_at_home(
     os.kill(pid, signal.SIGKILL)
     wait_for_state(second, "crashed")
     assert "killed by SIGKILL" in second.status().message
-
-    n_logged = len(second.history())
-    launching.resume_run(second, cluster)
-    wait_until_training(second, epoch=n_logged + 1)
-    launching.stop_run(second)
-    wait_for_state(second, "stopped")
-    assert (second.path / "last.pt").exists()
 
 
 def states_of_jobs(address: str, run: RunFolder) -> list[str]:

@@ -1,6 +1,6 @@
 """The trainer is killed again and again: no epoch that it logged is lost, and it ends the same.
 
-``MOOLA_TRAINER_KILLS`` sets how often (default 3); a trainer takes some seconds to start.
+``MOOLA_TRAINER_KILLS`` sets how often (default 2); a trainer takes some seconds to start.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.training import without_time
 
 pytestmark = pytest.mark.slow
 
-N_KILLS = int(os.environ.get("MOOLA_TRAINER_KILLS", "3"))
+N_KILLS = int(os.environ.get("MOOLA_TRAINER_KILLS", "2"))
 EPOCHS_PER_LIFE = 8
 LONGEST_LIFE_S = 0.4
 """From the first epoch of a life to the kill: some epochs, a kill may meet any part of one."""

@@ -13,17 +13,15 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from moola import launching
-from moola.config import FinetuneConfig
 from moola.runs import RunFolder, list_runs
 from moola.workspace import Workspace
 from tests.browser.app_server import App, running_app
+from tests.processes import long_run
 from tests.sample_workspace import sample_copy
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 TRAINING_TIMEOUT_MS = 180_000
-LONG = FinetuneConfig(device="cpu", epochs=400, balance="raw")
-"""More epochs than any of these tests waits for."""
 
 
 @pytest.fixture
@@ -110,7 +108,8 @@ def restarted_epoch(run: RunFolder) -> int:
 
 
 def test_a_killed_trainer_is_shown_as_crashed_with_its_reason(app: App, page: Page) -> None:
-    run = launching.start_run(app.workspace, LONG)
+    run = long_run(app.workspace)
+    launching.launch(run, app.workspace)
     page.goto(f"{app.url}/loss_shares?run={run.id}")
     expect(state_chip(page, "running")).to_be_visible(timeout=TRAINING_TIMEOUT_MS)
     pid = run.status().pid
@@ -125,7 +124,8 @@ def test_a_run_goes_on_when_the_server_is_killed_and_is_live_after_its_restart(
     sample: Workspace, page: Page, tmp_path: Path
 ) -> None:
     with running_app(sample, tmp_path / "first.log") as first:
-        run = launching.start_run(sample, LONG)
+        run = long_run(sample)
+        launching.launch(run, sample)
         page.goto(f"{first.url}/loss_shares?run={run.id}")
         expect(state_chip(page, "running")).to_be_visible(timeout=TRAINING_TIMEOUT_MS)
         first.kill()
@@ -144,7 +144,8 @@ def test_a_run_goes_on_when_the_server_is_killed_and_is_live_after_its_restart(
 def test_two_tabs_show_the_same_run_and_one_deletes_it(
     app: App, page: Page, browser: Browser
 ) -> None:
-    run = launching.start_run(app.workspace, FinetuneConfig(device="cpu", epochs=2))
+    run = long_run(app.workspace, epochs=2)
+    launching.launch(run, app.workspace)
     other = browser.new_page()
     for tab in (page, other):
         tab.goto(f"{app.url}/loss_shares?run={run.id}")

@@ -1,6 +1,6 @@
 """The app itself is killed in the middle of writes, again and again: no tick it gave was a lie.
 
-``MOOLA_APP_KILLS`` sets how often (default 5); an app takes two seconds to start.
+``MOOLA_APP_KILLS`` sets how often (default 3); an app takes two seconds to start.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.store.writing import plan
 pytestmark = pytest.mark.slow
 
 PERSON = "ann"
-N_KILLS = int(os.environ.get("MOOLA_APP_KILLS", "5"))
+N_KILLS = int(os.environ.get("MOOLA_APP_KILLS", "3"))
 AT_ONCE = 3
 LONGEST_LIFE_S = 0.4
 """From the first tick to the kill: some dozens of writes."""

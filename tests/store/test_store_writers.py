@@ -15,7 +15,7 @@ from tests.store import postgres
 from tests.store.store_desk import FEED, Desk
 from tests.store.writing import acknowledged, content, plan, send, writer
 
-N_WRITERS, N_OPERATIONS = 8, int(os.environ.get("MOOLA_STORE_OPERATIONS", "100"))
+N_WRITERS, N_OPERATIONS = 8, int(os.environ.get("MOOLA_STORE_OPERATIONS", "40"))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
