@@ -5,6 +5,11 @@ independent judges hold against a label: minus the log posterior of the labelled
 model, and minus the log-odds of its bars' shape (`moola.span_shapes`). A label that the model finds
 likely is no suspect, however far its own best guess lies. Nothing here changes a label: windows are
 sent to the desk, where a person decides.
+
+The posterior is that of `moola.decode`, made of what predictions keep of it: its edges, of which
+each leads the other in turn. With a product of independent edges in its place (`make bench-audit`,
+three seeds of 17 wrong labels) the first fifth of the list held as many of them, 98 %, and the mean
+average precision was 0.77 instead of 0.85: lower in two seeds, higher by 0.02 in the third.
 """
 
 from __future__ import annotations
@@ -23,10 +28,11 @@ from moola import second_look
 from moola.atomic import write_json
 from moola.calibration import fit_calibration
 from moola.comparing import People
+from moola.decode import led_by_edges, span_posterior, span_scores
 from moola.diagnostics import EDGE_COLUMNS, WindowError
 from moola.examples import NO_SPAN, Examples
 from moola.exceptions import RunError
-from moola.length_prior import fit_length_prior, log_prior_cells
+from moola.length_prior import LEAST, fit_length_prior
 from moola.metrics import TOLERANCE_BARS
 from moola.review_tables import readings
 from moola.runs import RunFolder
@@ -39,7 +45,7 @@ Floats = NDArray[np.float64]
 OOF_FILE = "oof.parquet"
 REPEAT = "repeat"
 SENT_FILE = "audit.json"
-LEAST = 1e-3
+LEAST_CHANCE = 1e-3
 """A posterior below says no more than this: a model that is too sure says 1e-9 just as easily."""
 HASTY_S = 0.6
 ODD_SHARE = 0.1
@@ -106,7 +112,7 @@ def rank(
             *([f"mean of {n_repeats} models"] if n_repeats > 1 else []),
             *_people_words(uid, people),
         ]
-        score = -float(np.log(max(chance, LEAST))) - own
+        score = -float(np.log(max(chance, LEAST_CHANCE))) - own
         found.append(
             Suspect(
                 window_uid=uid, score=score, posterior=chance, shape=own, reasons=tuple(reasons)
@@ -148,13 +154,27 @@ class _Grid:
         first = table.iloc[::WINDOW_LENGTH]
         self.row = {uid: row for row, uid in enumerate(first["window_uid"].astype(str))}
         self._none = first["p_no_span"].to_numpy(float)
-        self._edges: tuple[Floats, Floats] | None = None
+        labelled = examples.has_span
+        lengths = (examples.end - examples.start + 1)[labelled]
+        self._prior = fit_length_prior(lengths, int((~labelled).sum()))
         if all(name in table and bool(table[name].notna().all()) for name in EDGE_COLUMNS):
-            start, end = (table[name].to_numpy(float) for name in EDGE_COLUMNS)
-            self._edges = start.reshape(-1, WINDOW_LENGTH), end.reshape(-1, WINDOW_LENGTH)
+            edges = np.stack([_by_window(table, name) for name in EDGE_COLUMNS], axis=1)
+            total = np.maximum(edges.sum(axis=2, keepdims=True), LEAST)
+            self._edges = np.maximum(edges / total, LEAST)
         else:
-            logits = table["binary_logit"].to_numpy(float).reshape(-1, WINDOW_LENGTH)
-            self._cells, self._none = _span_posterior(examples, list(self.row), logits)
+            self._edges = None
+            self._cells, self._none = self._of_logits(examples, _by_window(table, "binary_logit"))
+
+    def _of_logits(self, examples: Examples, logits: Floats) -> tuple[Floats, Floats]:
+        """Return (W, 105, 105) posterior of every span and (W,) that of none."""
+        if not np.isfinite(logits).all():
+            raise RunError(
+                "An audit needs per-bar probabilities. Found a run without a binary head."
+            )
+        of_uid = {str(uid): row for row, uid in enumerate(examples.window_uid)}
+        rows = np.array([of_uid[uid] for uid in self.row])
+        fitted = fit_calibration(logits, examples.start[rows], examples.end[rows], self._prior)
+        return span_posterior(span_scores(logits, None), slice(None), self._prior, fitted)
 
     def mass(self, uid: str, start: int, end: int) -> float:
         """Return the posterior that both edges lie within the tolerance of a label's."""
@@ -166,28 +186,13 @@ class _Grid:
         ]
         if self._edges is None:
             return float(self._cells[row][near[0], near[1]].sum())
-        starts, ends = self._edges
-        # Both edges are given one by one: their product takes them for independent.
-        return float(starts[row, near[0]].sum() * ends[row, near[1]].sum())
+        (cells,) = led_by_edges(self._edges[row : row + 1], self._prior)
+        return float(cells[near[0], near[1]].sum() * (1 - self._none[row]))
 
 
-def _span_posterior(
-    examples: Examples, uids: Sequence[str], logits: Floats
-) -> tuple[Floats, Floats]:
-    """Return (W, 105, 105) posterior of every span and (W,) that of none, from a run's logits."""
-    if not np.isfinite(logits).all():
-        raise RunError("An audit needs per-bar probabilities. Found a run without a binary head.")
-    of_uid = {str(uid): row for row, uid in enumerate(examples.window_uid)}
-    rows = np.array([of_uid[uid] for uid in uids])
-    start, end = examples.start[rows], examples.end[rows]
-    labelled = start != NO_SPAN
-    prior = fit_length_prior((end - start + 1)[labelled], int((~labelled).sum()))
-    fitted = fit_calibration(logits, start, end, prior)
-    total = np.pad(np.cumsum(fitted.scale * logits + fitted.offset, axis=1), ((0, 0), (1, 0)))
-    score = total[:, None, 1:] - total[:, :-1, None] + log_prior_cells(prior)
-    log_none = np.full(len(score), np.log(prior.p_no_span))
-    every = np.logaddexp(np.logaddexp.reduce(score.reshape(len(score), -1), axis=1), log_none)
-    return np.exp(score - every[:, None, None]), np.exp(log_none - every)
+def _by_window(table: pd.DataFrame, name: str) -> Floats:
+    """Return (W, 105) values of a table's bars."""
+    return table[name].to_numpy(float).reshape(-1, WINDOW_LENGTH)
 
 
 def _model_words(error: WindowError, p_no_span: float) -> list[str]:

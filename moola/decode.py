@@ -129,10 +129,7 @@ def decode_spans(
     chunks = []
     for first in range(0, max(len(score), 1), _CHUNK_WINDOWS):
         part = slice(first, first + _CHUNK_WINDOWS)
-        grid, p_no_span = _posterior(score.of(part, calibration), prior)
-        if score.edges is not None:
-            grid = _led_by_edges(score.edges[part], prior) * (1 - p_no_span)[:, None, None]
-        chunks.append(_decided(grid, p_no_span, decision))
+        chunks.append(_decided(*span_posterior(score, part, prior, calibration), decision))
     return DecodedSpans(*(np.concatenate(column) for column in zip(*chunks, strict=True)))
 
 
@@ -192,14 +189,27 @@ def _checked(logits: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
     return logits
 
 
+def span_posterior(
+    score: SpanScores, windows: slice, prior: LengthPrior, calibration: Calibration
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return (w, 105, 105) the posterior of every span, and (w,) that of none."""
+    grid, p_no_span = _posterior(score.of(windows, calibration), prior)
+    if score.edges is None:
+        return grid, p_no_span
+    led = led_by_edges(edge_probabilities(score.edges[windows]), prior)
+    return led * (1 - p_no_span)[:, None, None], p_no_span
+
+
 def edge_probabilities(edges: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return (w, 2, 105) probabilities of `SpanScores.edges`, none of them below `LEAST`."""
     return np.maximum(np.exp(edges) / WINDOW_LENGTH, LEAST)
 
 
-def _led_by_edges(edges: NDArray[np.float64], prior: LengthPrior) -> NDArray[np.float64]:
-    """Return (w, 105, 105) the probability of every span, of which a window has one."""
-    p = edge_probabilities(edges)
+def led_by_edges(p: NDArray[np.float64], prior: LengthPrior) -> NDArray[np.float64]:
+    """Return (w, 105, 105) the probability of every span, of which a window has one.
+
+    `p` are (w, 2, 105) probabilities of its edges, none of them below `LEAST`.
+    """
     start, end = p[:, 0, :, None], p[:, 1, None, :]
     follows = leading_cells(prior)
     after, before = end * follows, start * follows

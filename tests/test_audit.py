@@ -66,6 +66,13 @@ def guesses(truth: Examples, *, n_wrong: int, seed: int = 5) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
+def labelled_edges(table: pd.DataFrame, truth: Examples) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first and the last bar of the label of every row's window."""
+    of_uid = {uid: row for row, uid in enumerate(truth.window_uid.tolist())}
+    rows = [of_uid[uid] for uid in table["window_uid"]]
+    return truth.start[rows], truth.end[rows]
+
+
 @pytest.fixture
 def truth() -> Examples:
     return moving(replace(toy_examples(150, seed=1), is_val=np.ones(150, bool)))
@@ -103,14 +110,13 @@ def test_a_label_that_the_model_finds_likely_is_no_suspect_though_its_best_guess
 ) -> None:
     table = guesses(truth, n_wrong=0)
     bar = table["bar"].to_numpy()
-    own = dict(zip(truth.window_uid.tolist(), truth.start.tolist(), strict=True))
-    ends = dict(zip(truth.window_uid.tolist(), truth.end.tolist(), strict=True))
-    first, last = table["window_uid"].map(own).to_numpy(), table["window_uid"].map(ends).to_numpy()
+    first, last = labelled_edges(table, truth)
     table["start_prob"] = np.where(bar == first, 0.45, 0.0) + np.where(bar == 3, 0.55, 0.0)
     table["end_prob"] = np.where(bar == last, 0.45, 0.0) + np.where(bar == 9, 0.55, 0.0)
     table["start"], table["end"] = 3, 9
     likely = audit.rank(truth, table)
-    assert max(item.posterior for item in likely) == pytest.approx(0.45**2)
+    # One edge leads the other: of two places the label's is one, with all its start's posterior.
+    assert max(item.posterior for item in likely) == pytest.approx(0.45 * 0.98)
     table["start_prob"] = np.where(bar == 3, 1.0, 0.0)
     unlikely = audit.rank(truth, table)
     before = {item.window_uid: item.score for item in likely}
@@ -148,8 +154,10 @@ def test_a_window_labelled_empty_is_doubted_by_the_probability_that_it_is(truth:
 
 def test_the_posterior_is_the_mean_over_repeats(truth: Examples) -> None:
     table = guesses(truth, n_wrong=0)
-    sure = table.assign(start_prob=1.0, end_prob=1.0, repeat=0)
-    never = table.assign(start_prob=0.0, end_prob=0.0, repeat=1)
+    bar = table["bar"].to_numpy()
+    first, last = labelled_edges(table, truth)
+    sure = table.assign(start_prob=bar == first, end_prob=bar == last, repeat=0)
+    never = table.assign(start_prob=bar == 0, end_prob=bar == 104, repeat=1)
     one = audit.rank(truth, table, sure)
     both = audit.rank(truth, table, pd.concat([sure, never]))
     by_uid = {item.window_uid: item.posterior for item in one}
