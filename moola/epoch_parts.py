@@ -25,8 +25,10 @@ TOP_PX = 62
 """Room for title and subtitle, which stand at the same height in every figure of the page."""
 WORD_PX = 14
 """Height of a row of words between the subtitle and the panel: titles of panels, or marks."""
-N_WORD_ROWS = 2
-"""Neighbouring marks stand at two heights, so that the words of one do not cover the next."""
+N_WORD_ROWS = 4
+"""Words of marks stand at several heights, so that those of one do not cover the next."""
+CHAR_PX, PANEL_PX = 6, 330
+"""Width of a letter of the marks' words, and of the narrowest panel that they stand above."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,20 +192,28 @@ def vertical(marks: Sequence[Mark], *, halo: bool = False) -> list[Spec]:
 
 
 def words(marks: Sequence[Mark], epochs: int) -> list[Spec]:
-    """Return the words of the marks above the panel.
+    """Return the words of the marks above the panel; of too many, those without room are left out.
 
     On the right half they stand to the left of their line, since there is no room beyond it.
     """
     style = {"yref": "y domain", "yanchor": "bottom", "showarrow": False}
-    return [
-        {
-            **style,
-            "x": mark.epoch - 0.5,
-            "y": 1,
-            "yshift": WORD_PX * (i % N_WORD_ROWS),
-            "text": mark.text,
-        }
-        | {"font": {"size": 11, "color": mark.color}}
-        | {"xanchor": "right" if mark.epoch > 0.6 * epochs else "left"}
-        for i, mark in enumerate(marks)
-    ]
+    taken: list[list[tuple[float, float]]] = [[] for _ in range(N_WORD_ROWS)]
+    placed = []
+    for mark in marks:
+        x, is_right = mark.epoch - 0.5, mark.epoch > 0.6 * epochs
+        width = len(mark.text) * CHAR_PX / PANEL_PX * epochs
+        first, last = (x - width, x) if is_right else (x, x + width)
+        free = (i for i, row in enumerate(taken) if all(b <= first or last <= a for a, b in row))
+        if (row := next(free, None)) is None:
+            continue
+        taken[row].append((first, last))
+        words = {"x": x, "y": 1, "yshift": WORD_PX * row, "text": mark.text}
+        font = {"size": 11, "color": mark.color}
+        placed.append({**style, **words, "font": font, "xanchor": "right" if is_right else "left"})
+    return placed
+
+
+def make_room(layout: Spec) -> None:
+    """Raise the top margin of `layout` by the height of its words above the panel."""
+    heights = [word["yshift"] + WORD_PX for word in layout["annotations"]]
+    layout["margin"]["t"] += max(heights, default=0)

@@ -51,6 +51,9 @@ def _in_words(alerts: Sequence[Alert]) -> str:
     worst = {alert.task: MARK_WORDS[alert.code] for alert in reversed(alerts)}
     if len(worst) > 2:
         return f"{len(worst)} tasks {' or '.join(dict.fromkeys(worst.values()))}"
+    if len(set(worst.values())) == 1:
+        names = " and ".join(TASK_NAMES[task] for task in TASKS if task in worst)
+        return f"{names} {worst[alerts[0].task]}"
     return ", ".join(f"{TASK_NAMES[task]} {worst[task]}" for task in TASKS if task in worst)
 
 
@@ -91,7 +94,7 @@ def skill(history: Sequence[Row], *, epochs: int, marks: Sequence[Mark] = ()) ->
         "shapes": [parts.level(0, MUTED), *parts.vertical(marks)],
         "annotations": parts.words(marks, epochs),
     }
-    layout["margin"]["t"] += parts.WORD_PX * min(len(marks), parts.N_WORD_ROWS)
+    parts.make_room(layout)
     return parts.figure(lines, layout)
 
 
@@ -241,7 +244,7 @@ def _shares(
         "shapes": [*band, *parts.vertical(marks, halo=True)],
         "annotations": parts.words(marks, epochs),
     }
-    layout["margin"]["t"] += parts.WORD_PX * min(len(marks), parts.N_WORD_ROWS)
+    parts.make_room(layout)
     return parts.figure(bars, layout)
 
 

@@ -11,7 +11,7 @@ from moola.alerts import Code
 from moola.run_book import Judgement
 from moola.runs import RunFolder
 from moola.schema import TASK_NAMES
-from moola.ui import components, run_restart
+from moola.ui import components, run_parts, run_restart
 
 ALERT_WORDS: dict[Code, str] = {
     "DEAD_PATH": "cut off",
@@ -29,8 +29,9 @@ ALERT_WORDS: dict[Code, str] = {
 
 
 def draw(run: RunFolder, judged: Judgement) -> None:
-    """Say of every task how it fares, then who is silent and why; the rest waits folded up."""
+    """Say of every task how it fares, then what is wrong and why; the rest waits folded up."""
     silent = [item for item in judged.advice if item.alert.level == "error"]
+    drifted = [] if silent else _drifted(judged.advice)
     st.markdown(_badges(judged) + ("" if silent else " &nbsp; :small[No task is silent.]"))
     if judged.data_alert:
         st.warning(judged.data_alert, icon=":material/grid_off:")
@@ -39,11 +40,24 @@ def draw(run: RunFolder, judged: Judgement) -> None:
         told = (_silence([item for item in silent if item.alert.task == task]) for task in tasks)
         st.error("\n\n".join(told), icon=":material/volume_off:")
         _cures(run, silent)
-    rest = [_as_note(item) for item in judged.advice if item.alert.level != "error"]
-    notes = [*rest, *([judged.blind_spot] if judged.blind_spot else [])]
+    if drifted:
+        st.warning(_drift(drifted), icon=":material/swap_vert:")
+        _cures(run, drifted)
+    is_frozen = run_parts.book().config(run).freeze_encoder
+    if is_frozen:
+        st.info(judged.blind_spot, icon=":material/ac_unit:")
+    notes = [_as_note(item) for item in judged.advice if item not in (*silent, *drifted)]
+    if judged.blind_spot and not is_frozen:
+        notes.append(judged.blind_spot)
     if notes:
         with st.expander(f"More about this run: {components.counted(len(notes), 'note')}"):
             st.markdown("\n".join(f"- {note}" for note in notes))
+
+
+def _drifted(advice: Sequence[Advice]) -> list[Advice]:
+    """Return the tasks out of their band, if one of them has been so for long."""
+    found = [item for item in advice if item.alert.code == "OUT_OF_BAND"]
+    return found if any(item.alert.level == "warn" for item in found) else []
 
 
 def silent_since(judged: Judgement) -> int | None:
@@ -65,11 +79,26 @@ def _silence(of_task: Sequence[Advice]) -> str:
     first = of_task[0]
     task, code = first.alert.task, first.alert.code
     evidence = "; ".join(item.alert.evidence for item in of_task)
-    words = " ".join(f"{i}. {action.text}." for i, action in enumerate(first.actions, start=1))
     return (
         f"**{TASK_NAMES[task]} {ALERT_WORDS[code]} since epoch {_since(of_task)}.** "
-        f"{evidence[:1].upper()}{evidence[1:]}. {first.cause}" + (f" → {words}" if words else "")
+        f"{evidence[:1].upper()}{evidence[1:]}. {_why(first)}"
     )
+
+
+def _drift(drifted: Sequence[Advice]) -> str:
+    """Return which tasks have left their band, how far, and why."""
+    names = " and ".join(TASK_NAMES[item.alert.task] for item in drifted)
+    evidence = "; ".join(
+        f"{TASK_NAMES[item.alert.task]}: {item.alert.evidence} since epoch {item.alert.since_epoch}"
+        for item in drifted
+    )
+    return f"**{names} out of band.** {evidence}. {_why(drifted[0])}"
+
+
+def _why(advice: Advice) -> str:
+    """Return the likely cause, and what to try in order."""
+    words = " ".join(f"{i}. {action.text}." for i, action in enumerate(advice.actions, start=1))
+    return f"**Why:** {advice.cause}" + (f" **Try:** {words}" if words else "")
 
 
 def _since(advice: Sequence[Advice]) -> int:

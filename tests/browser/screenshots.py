@@ -34,7 +34,7 @@ READY = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path, metavar="DIR")
     parser.add_argument("--width", type=int, default=1440)
     parser.add_argument("--workspace", type=Path, help="look at this one instead of a sample")
@@ -64,13 +64,15 @@ def _take_all(url: str, folder: Path, width: int) -> None:
             )
             page = context.new_page()
             for name in PAGES:
-                _take(page, url, name, folder / f"{name}_{scheme}_{width}.png")
+                address = url if name == "windows" else f"{url}/{name}"
+                take(page, address, name, folder / f"{name}_{scheme}_{width}.png")
             context.close()
         browser.close()
 
 
-def _take(page: Page, url: str, name: str, path: Path) -> None:
-    page.goto(url if name == "windows" else f"{url}/{name}")
+def take(page: Page, address: str, name: str, path: Path) -> None:
+    """Picture the page of that name once its last element is drawn."""
+    page.goto(address)
     page.wait_for_selector(READY[name], timeout=60_000)
     page.wait_for_timeout(1500)  # the last figure's animation
     page.screenshot(path=path)

@@ -19,6 +19,7 @@ from moola.workspace import Workspace
 from tests.pages.conftest import OpenPage, component_data, drawn, history_row, shown_text
 
 SHARES_WITHOUT_POINTERS = {"ptr": 0.01, "binary": 0.05, "countdown": 0.93, "type": 0.01}
+DRIFTED = {"ptr": 0.5, "binary": 0.1, "countdown": 0.1, "type": 0.3}
 
 
 def write_run(workspace: Workspace, *rows: dict[str, Any], epochs: int = 10) -> RunFolder:
@@ -115,6 +116,44 @@ def test_silent_tasks_are_named_in_words(open_page: OpenPage, empty: Workspace) 
     assert any("Pointers starved of loss since epoch 4" in box.value for box in app.error)
     assert any("Switch to the balance epoch" in box.value for box in app.error)
     assert not drawn(app, empty)["share"]["is_inside"]
+
+
+def test_a_drift_out_of_the_band_says_why_and_has_its_cure_as_a_button(
+    open_page: OpenPage, empty: Workspace
+) -> None:
+    run = write_run(empty, *(history_row(e, loss_share=DRIFTED) for e in range(1, 8)))
+    run.save_config(FinetuneConfig(epochs=10, balance="initial"), {})
+    run.write_status(state="stopped", epoch=7)
+    app = open_page(empty, "loss_shares")
+    told = app.warning[0].value
+    assert told.startswith("**Pointers and Type out of band.** Pointers: loss share 50%")
+    assert "The weights were fixed before training" in told
+    assert any(label.endswith("switch to the balance epoch") for label in buttons(app))
+    assert "No task is silent" in shown_text(app)
+
+
+def test_the_price_of_the_guard_is_told_without_a_cure(
+    open_page: OpenPage, empty: Workspace
+) -> None:
+    boost = {"ptr": 1.0, "binary": 1.0, "countdown": 1.0, "type": 3.0}
+    rows = [history_row(e, loss_share=DRIFTED, boost=boost) for e in range(1, 8)]
+    run = write_run(empty, *rows)
+    run.save_config(FinetuneConfig(epochs=10, guard=True), {})
+    run.write_status(state="stopped", epoch=7)
+    app = open_page(empty, "loss_shares")
+    assert "The guard is at work: Type ×3.0; that is its price." in app.warning[0].value
+    assert not any(button.key.startswith("shares_cure") for button in app.button if button.key)
+
+
+def test_a_frozen_encoder_is_said_to_leave_nothing_to_balance(
+    open_page: OpenPage, empty: Workspace
+) -> None:
+    run = write_run(empty, history_row(1, grad_share=None, grad_raw=None))
+    frozen = FinetuneConfig(epochs=10, pretrained_encoder="encoder.pt", freeze_encoder=True)
+    run.save_config(frozen, {})
+    run.write_status(state="stopped", epoch=1)
+    app = open_page(empty, "loss_shares")
+    assert any("weights hardly change what is learned" in box.value for box in app.info)
 
 
 def test_a_frozen_encoder_has_a_note_instead_of_gradient_shares(
@@ -322,4 +361,4 @@ def test_a_restart_and_an_alert_are_vertical_lines(open_page: OpenPage, empty: W
     run.write_status(state="stopped", epoch=7)
     figure = loss(open_page(empty, "loss_shares"), empty)
     words = [note["text"] for note in figure["layout"]["annotations"]]
-    assert words == ["restart: ema → epoch", "Pointers starved, Type starved"]
+    assert words == ["restart: ema → epoch", "Pointers and Type starved"]
