@@ -19,6 +19,18 @@ from moola.workspace import Workspace
 
 PRESETS = {"Quick look, 5 epochs": 5, "Full, 60 epochs": 60}
 MAIN = ("data", "release", "labels", "epochs", "device", "balance", "weights")
+GROUPS: dict[str, tuple[str, ...]] = {
+    "Model": (
+        "pretrained_encoder", "freeze_encoder", "pointer_head", "use_expansion_heads",
+        "cache_encoder", "forget_bias",
+    ),
+    "Learning": ("lr", "batch_size", "augment", "weight_decay", "clip_norm", "standardize"),
+    "Loss balance": ("guard", "on_silence", "countdown", "max_boost"),
+    "Split and seed": ("seed", "split", "val_fraction"),
+    "Speed": ("precision", "deterministic"),
+    "Records": ("log", "keep_checkpoints", "probe_every"),
+}  # fmt: skip
+"""The other options by what they are about, the most used first."""
 OPTIONS = {
     option.name: option
     for option in fields(FinetuneConfig)
@@ -35,6 +47,11 @@ LABELS = {
     "countdown": "Countdown target",
     "balance": "Loss balance",
     "log": "Log epochs to",
+    "on_silence": "When a task falls silent",
+    "max_boost": "Largest factor of the guard",
+    "split": "Hold out by",
+    "keep_checkpoints": "Checkpoints kept",
+    "probe_every": "Epochs between gradient probes",
 }
 STORE_NAME = "the label store"
 NO_PATH = {
@@ -75,11 +92,21 @@ def draw(workspace: Workspace) -> dict[str, Any]:
         if balance == "manual":
             _weights()
     with st.expander("More options"):
+        for heading, names in GROUPS.items():
+            _group(heading, names, workspace)
+    return chosen()
+
+
+def _group(heading: str, names: Sequence[str], workspace: Workspace) -> None:
+    """Draw options that belong together: what is entered in two columns, then the switches."""
+    st.markdown(f"**{heading}**")
+    switches = [name for name in names if option_type(name) is bool]
+    entered = [name for name in names if name not in switches]
+    for drawn in (entered, switches):
         left, right = st.columns(2, gap="medium")
-        for i, name in enumerate(name for name in OPTIONS if name not in MAIN):
+        for i, name in enumerate(drawn):
             with (left, right)[i % 2]:
                 _widget(name, workspace)
-    return chosen()
 
 
 def chosen() -> dict[str, Any]:

@@ -14,6 +14,7 @@ from moola import extras, launching
 from moola.config import FinetuneConfig
 from moola.exceptions import DeviceError
 from moola.runs import create_run, list_runs
+from moola.ui import run_form
 from moola.workspace import Workspace
 from tests.pages.conftest import OpenPage, shown_text
 
@@ -47,6 +48,16 @@ def test_every_option_has_a_widget_with_help(open_page: OpenPage, sample: Worksp
             assert "finetune_weight_ptr" in drawn
         elif option.name != "restart_from":  # an epoch of a run, not chosen in the form
             assert drawn[f"finetune_{option.name}"].help, option.name
+
+
+def test_the_other_options_stand_under_what_they_are_about(
+    open_page: OpenPage, sample: Workspace
+) -> None:
+    (more,) = (box for box in open_page(sample, "finetune").expander if box.label == "More options")
+    headings = [text.value.strip("*") for text in more.markdown]
+    assert headings == list(run_form.GROUPS)
+    grouped = [name for names in run_form.GROUPS.values() for name in names]
+    assert sorted([*grouped, *run_form.MAIN]) == sorted(run_form.OPTIONS), "each once"
 
 
 def test_the_form_starts_with_the_defaults(
