@@ -34,7 +34,7 @@ def draw(source: cache.Source, config: FinetuneConfig) -> bool:
     told = f"{components.counted(split.n_train, 'window')} to learn from, {n:,} held out"
     st.caption(told + (f", {left_out:,} left out between them." if left_out else "."))
     tone = "bad" if split.n_sharing else "good"
-    _line("Windows that share bars with training", f"{split.n_sharing:,}", tone=tone)
+    _line("Windows that share bars with training", f"{split.n_sharing:,} of {n:,}", tone=tone)
     if split.n_sharing:
         raise SchemaError(
             "No held-out window should share bars with training. "
@@ -53,7 +53,7 @@ def _encoder(source: cache.Source, encoder: str, held_out: NDArray[np.int64]) ->
         return st.checkbox("Start all the same", key=f"finetune_unknown_{encoder}")
     of_windows = n_seen[held_out]
     count = int((of_windows > 0).sum())
-    _line(what, f"{count:,}", tone="bad" if count else "good")
+    _line(what, f"{count:,} of {len(held_out):,}", tone="bad" if count else "good")
     refuse_seen(encoder, cache.planned_rows(source).window_uid[held_out], of_windows)
     return True
 

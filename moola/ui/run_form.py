@@ -98,15 +98,17 @@ def draw(workspace: Workspace) -> dict[str, Any]:
 
 
 def _group(heading: str, names: Sequence[str], workspace: Workspace) -> None:
-    """Draw options that belong together: what is entered in two columns, then the switches."""
+    """Draw options that belong together: two columns, and the switches below the shorter one."""
     st.markdown(f"**{heading}**")
     switches = [name for name in names if option_type(name) is bool]
     entered = [name for name in names if name not in switches]
-    for drawn in (entered, switches):
-        left, right = st.columns(2, gap="medium")
-        for i, name in enumerate(drawn):
-            with (left, right)[i % 2]:
-                _widget(name, workspace)
+    left, right = st.columns(2, gap="medium")
+    for i, name in enumerate(entered):
+        with (left, right)[i % 2]:
+            _widget(name, workspace)
+    with right:
+        for name in switches:
+            _widget(name, workspace)
 
 
 def chosen() -> dict[str, Any]:

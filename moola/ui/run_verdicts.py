@@ -10,7 +10,7 @@ from moola.advice import BADGE_TONES, Advice
 from moola.alerts import Code
 from moola.run_book import Judgement
 from moola.runs import RunFolder
-from moola.schema import TASK_NAMES
+from moola.schema import TASK_NAMES, TASKS
 from moola.ui import components, run_parts, run_restart
 
 ALERT_WORDS: dict[Code, str] = {
@@ -57,6 +57,7 @@ def draw(run: RunFolder, judged: Judgement) -> None:
 def _drifted(advice: Sequence[Advice]) -> list[Advice]:
     """Return the tasks out of their band, if one of them has been so for long."""
     found = [item for item in advice if item.alert.code == "OUT_OF_BAND"]
+    found.sort(key=lambda item: TASKS.index(item.alert.task))
     return found if any(item.alert.level == "warn" for item in found) else []
 
 

@@ -189,12 +189,12 @@ def test_the_leak_meter_counts_none_before_an_honest_start(
     open_page: OpenPage, sample: Workspace, started: list[FinetuneConfig], encoder: str
 ) -> None:
     app = open_page(sample, "finetune")
-    shared = "Windows that share bars with training:] :green-badge[0]"
+    shared = "Windows that share bars with training:] :green-badge[0 of 27]"
     assert shared in shown_text(app)
     assert "the encoder has seen" not in shown_text(app), "it starts from random weights"
     app.selectbox(key="finetune_pretrained_encoder").set_value(encoder).run()
     assert shared in shown_text(app)
-    assert "whose bars the encoder has seen:] :green-badge[0]" in shown_text(app)
+    assert "whose bars the encoder has seen:] :green-badge[0 of 27]" in shown_text(app)
     start(app)
     assert [config.pretrained_encoder for config in started] == [encoder]
 
@@ -205,7 +205,7 @@ def test_an_encoder_that_has_seen_held_out_windows_cannot_be_started(
     app = open_page(sample, "finetune")
     app.selectbox(key="finetune_pretrained_encoder").set_value(encoder)
     app.number_input(key="finetune_seed").set_value(1).run()
-    (count,) = re.findall(r"the encoder has seen:\] :red-badge\[(\d+)\]", shown_text(app))
+    (count,) = re.findall(r"the encoder has seen:\] :red-badge\[(\d+) of", shown_text(app))
     assert f"Found {count} of " in app.error[0].value
     assert app.button(key="finetune_start").disabled
     app.number_input(key="finetune_seed").set_value(0).run()
