@@ -1,6 +1,6 @@
 """How well spans are found, by what, and with what left out: ``make bench-detection``.
 
-All of it takes about 20 minutes on one core. Every finished training is kept in a folder, so that
+All of it takes about 25 minutes on one core. Every finished training is kept in a folder, so that
 a run that was stopped goes on where it was; those with a goal come first.
 ``--quick`` trains 8 epochs of every cell on one seed: a look at whether all of it works.
 """

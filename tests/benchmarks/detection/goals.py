@@ -15,7 +15,8 @@ from .means import Mean, Which, difference, values_of
 BAR: Which = {"data": MAIN, "model": "bar head", "decoder": "start"}
 TWO_STAGE = {"data": "s1.2", "model": "bar head", "decoder": "start"}
 HARDER = (
-    "planted harder to see: rules hit 0.32 and boosting 0.42 here, 0.50 and 0.71 in the prototype"
+    "planted harder to see: the best rule hits 0.34 and boosting 0.43 here, 0.50 and 0.71 in the "
+    "prototype; at strength 1.1, where the rule hits 0.49, the head hits 0.67"
 )
 
 
@@ -59,7 +60,8 @@ GOALS = (
         "countdown_mae",
         5.0,
         at_most=True,
-        if_missed="no information is 6.7 bars off here, 5.7 in the prototype",
+        if_missed="no information is 6.7 bars off here, 5.7 in the prototype; twice the epochs, the "
+        "learning rate or the head's weight leave it at 6.0 to 6.3 (one seed that had 6.0)",
     ),
     Goal(
         "countdown skill",
@@ -76,6 +78,7 @@ GOALS = (
         {"data": MAIN, "model": "mean head, weights .1/.1/.5/.3", "decoder": "edge"},
         "start_at_3",
         0.60,
+        if_missed="the interval holds the goal; the first of the seeds alone reached it",
     ),
     Goal("two-stage type, 2 classes, s1.2", TWO_STAGE, "stage_f1_two", 0.63),
     Goal("two-stage type, 3 classes, s1.2", TWO_STAGE, "stage_f1", 0.50),
