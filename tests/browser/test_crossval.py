@@ -53,3 +53,14 @@ def test_cross_validate_review_and_send_the_doubtful_labels(app: App, page: Page
     expect(page).to_have_url(re.compile("mode=audit&run="))
     first = next(iter(sent.windows))
     expect(page.locator(f'[data-window="{first}"]')).to_be_visible(timeout=20_000)
+    expect(page.get_by_test_id("handle-start")).to_be_visible()
+
+    # Sent blind in place of those, the same window opens without its label.
+    page.get_by_role("link", name="Review", exact=True).click()
+    page.get_by_text("Label audit", exact=True).click()
+    page.get_by_role("button", name="Send blind").click()
+    page.get_by_role("link", name="Open the queue").click()
+    expect(page).to_have_url(re.compile("mode=audit-blind&run="))
+    expect(page.locator(f'[data-window="{first}"]')).to_be_visible(timeout=20_000)
+    expect(page.get_by_test_id("desk-state")).to_have_text("unseen")
+    expect(page.get_by_test_id("handle-start")).to_be_hidden()
