@@ -67,7 +67,7 @@ def loss_shares(history: Sequence[Row], *, epochs: int, marks: Sequence[Mark] = 
     epochs
         Planned epochs: the axis ends there, so that the distance still to go can be seen.
     """
-    note = "Pointers should end between the dashed lines, type begin above the upper one"
+    note = "Pointers should end between the dashed lines, type above them"
     return _shares(history, "loss_share", ("Loss share", note), epochs, marks)
 
 
@@ -78,7 +78,7 @@ def gradient_shares(history: Sequence[Row], *, epochs: int, marks: Sequence[Mark
     if history and not rows:
         note = "Not measured: the encoder is frozen,<br>so no task moves it."
         return parts.empty(title, note)
-    note = "Who moves the shared layers, and how much; dashed: the pointers' band"
+    note = "Who moves the shared layers; dashed: the pointers' band"
     return _shares(rows, "grad_share", (title, note), epochs, marks)
 
 

@@ -114,7 +114,7 @@ def _tile(goal: Goal, last: Row | None) -> dict[str, Any] | None:
     return {
         "name": goal.name,
         "value": show(value),
-        "interval": f"{show(low)} to {show(high)}" if interval else None,
+        "interval": f"{show(low).removesuffix(' bars')} to {show(high)}" if interval else None,
         "target": f"target {goal.target}",
         "verdict": goal.verdict(low, high),
     }
