@@ -1,4 +1,4 @@
-"""The eight lines of the success table: what is asked of a run, and how a verdict is reached."""
+"""The lines of the success table: what is asked of a run, and how a verdict is reached."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Verdict = Literal["met", "not met", "undecided", "no target"]
+Verdict = Literal["met", "not met", "undecided", "not measured", "no target"]
 VERDICT_TONES: Mapping[Verdict, Literal["good", "bad", "none"]] = {
-    "met": "good", "not met": "bad", "undecided": "none", "no target": "none"
-}  # fmt: skip
+    "met": "good",
+    "not met": "bad",
+    "undecided": "none",
+    "not measured": "none",
+    "no target": "none",
+}
 Unit = Literal["share", "bars", "norm", "score", "count"]
 _FORMATS: dict[Unit, str] = {
     "share": "{:.1%}",
@@ -122,6 +126,7 @@ SCORED_GOALS = (HIT, COUNTDOWN, CENTER, F1, RECALL)
 
 
 def targets_met(lines: Sequence[Criterion]) -> str:
-    """Return in words how many of the targets are met; lines without one do not count."""
-    verdicts = [line.verdict for line in lines if line.verdict != "no target"]
+    """Return in words how many targets are met, of those that the run can be judged by."""
+    unjudged: tuple[Verdict, ...] = ("no target", "not measured")
+    verdicts = [line.verdict for line in lines if line.verdict not in unjudged]
     return f"{verdicts.count('met')} of {len(verdicts)} targets met"

@@ -1,9 +1,10 @@
 """Judge a run against its targets: ``python -m moola evaluate --run RUN``.
 
 Eight lines, and one more each with a type stage and with a bar head, on validation windows only,
-with 95 % intervals and the score of the best constant predictors on the same windows. A verdict is
-*met* or *not met* when the whole interval lies on one side of the target, else *undecided*: a
-handful of windows proves nothing.
+with 95 % intervals and the score of the best constant predictors on the same windows. A
+cross-validation has no lines of loss shares: they belong to epochs, and only its folds have those.
+A verdict is *met* or *not met* when the whole interval lies on one side of the target, else
+*undecided*: a handful of windows proves nothing. What a run lacks the head for is *not measured*.
 """
 
 from __future__ import annotations
@@ -34,11 +35,13 @@ from moola.floors import fit_constants
 from moola.metrics import Predicted, edge_hits, score
 from moola.runs import RunFolder
 from moola.schema import SPAN_TYPES, WINDOW_LENGTH
-from moola.share_lines import share_lines
+from moola.share_lines import SHARE_GOALS, share_lines
 from moola.span_measures import measure
 from moola.success_lines import Scored, scored_line
 from moola.type_stage import STAGE_COLUMNS, TypeStage, decided_types
 
+CROSSVAL = "crossval"
+"""The kind of a run that only gathers what its folds predict."""
 OOF_FILE = "oof.parquet"
 """What every repeat of a cross-validation says of every window."""
 SUCCESS_FILE = "success.json"
@@ -55,8 +58,9 @@ def evaluate_run(run: RunFolder, *, wanted_hits: float = WANTED_SHARE) -> list[C
 
     Beside it goes ``abstention.json``: the confidence from which on hits reach `wanted_hits`.
     """
-    history = run.history()
-    criteria = [*_scored_lines(run, wanted_hits), *share_lines(history)]
+    criteria = _scored_lines(run, wanted_hits)
+    if run.kind != CROSSVAL:
+        criteria += share_lines(run.history())
     stored = {"schema": SUCCESS_SCHEMA, "criteria": [asdict(line) for line in criteria]}
     write_json(run.path / SUCCESS_FILE, stored)
     return criteria
@@ -69,11 +73,15 @@ def read_success(run: RunFolder) -> list[Criterion] | None:
         return None
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
-        return [Criterion(**line) for line in stored["criteria"]]
+        lines = [Criterion(**line) for line in stored["criteria"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(
             f"Run {run.id}: {SUCCESS_FILE} should hold a success table. Found: {error!r}."
         ) from error
+    if run.kind != CROSSVAL:
+        return lines
+    never_measured = {goal.key for goal in SHARE_GOALS}  # which an older table lists all the same
+    return [line for line in lines if line.key not in never_measured]
 
 
 def read_baselines(run: RunFolder) -> dict[str, dict[str, dict[str, float]]]:

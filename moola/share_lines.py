@@ -9,6 +9,8 @@ from moola.criteria import PTR_SHARE, SILENCED, TYPE_SHARE, Criterion, Goal
 from moola.schema import TASK_NAMES, TASKS, Task
 from moola.silence import FIRST_REPORT_EPOCH, EpochRow, ever_silenced, silenced_tasks
 
+SHARE_GOALS = (PTR_SHARE, TYPE_SHARE, SILENCED)
+
 
 def share_lines(history: Sequence[EpochRow]) -> list[Criterion]:
     """Return the lines of the pointers' and the type's loss share and of silenced tasks."""

@@ -49,7 +49,8 @@ def scored_line(goal: Goal, scored: Scored) -> Criterion:
     """Return one line; over several seeds the value is their mean, and the interval draws both."""
     metric = scored.model.get(goal.key)
     if metric is None:
-        return goal.line(note="Not computed: this run trained no countdown head.")
+        why = "Not measured: this run trained no countdown head."
+        return goal.line(verdict="not measured", note=why)
     found = over_seeds([scores[goal.key] for scores in scored.seeds])
     n_windows, value = len(metric.group), found.value
     if not math.isfinite(value):

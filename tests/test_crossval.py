@@ -1,24 +1,28 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 
-from moola import crossval, evaluate
+from moola import crossval, evaluate, model_card, report
 from moola.config import FinetuneConfig
+from moola.criteria import HIT, targets_met
 from moola.evaluate import read_success
 from moola.exceptions import ConfigError
 from moola.folding import Split
 from moola.metrics import confusion, f1_macro, score
 from moola.resampling import over_seeds
 from moola.runs import RunFolder, list_runs
+from moola.share_lines import SHARE_GOALS
 from moola.type_stage import STAGE_COLUMNS, TypeStage
 from moola.workspace import Workspace
 from tests.sample_workspace import made_once
@@ -90,6 +94,25 @@ def test_a_cross_validation_is_evaluated_against_the_constants_of_each_fold(
     hit = next(line for line in success if line.key == "hit_at_3")
     assert hit.n_windows == 18
     assert hit.floor is not None
+
+
+def test_a_target_that_only_epochs_can_meet_is_neither_listed_nor_counted(
+    finished: RunFolder,
+) -> None:
+    success = read_success(finished)
+    assert success is not None
+    assert not {goal.key for goal in SHARE_GOALS} & {line.key for line in success}
+    assert all(line.value is not None for line in success)
+    assert targets_met(success).endswith(" of 6 targets met")
+    assert f"<h2>{targets_met(success)}</h2>" in report._success(finished)
+    assert not any(goal.name in repr(model_card._results(finished)) for goal in SHARE_GOALS)
+
+
+def test_a_table_that_was_stored_with_lines_of_epochs_is_read_without_them(tmp_path: Path) -> None:
+    run = crossval_run(tmp_path)
+    lines = [asdict(goal.line()) for goal in (HIT, *SHARE_GOALS)]
+    (run.path / evaluate.SUCCESS_FILE).write_text(json.dumps({"criteria": lines}))
+    assert read_success(run) == [HIT.line()]
 
 
 def test_the_success_table_is_the_mean_over_repeats(finished: RunFolder) -> None:
