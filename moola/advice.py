@@ -16,13 +16,16 @@ from moola.judgement import RunFacts, judge, skill_of, tasks_of
 from moola.schema import TASK_NAMES, TASKS, Task
 from moola.silence import RULES, EpochRow, SilenceRules, stored_shares, target_shares
 
-Badge = Literal["DEAD_PATH", "SILENCED", "STARVED", "HEAD_ONLY", "LOW_SKILL", "OK"]
-BADGE_TONES: Mapping[Badge, Literal["good", "bad", "warn"]] = {
+Badge = Literal[
+    "DEAD_PATH", "SILENCED", "STARVED", "HEAD_ONLY", "LOW_SKILL", "ENCODER_FROZEN", "OK"
+]
+BADGE_TONES: Mapping[Badge, Literal["good", "bad", "warn", "none"]] = {
     "DEAD_PATH": "bad",
     "SILENCED": "bad",
     "STARVED": "bad",
     "HEAD_ONLY": "warn",
     "LOW_SKILL": "warn",
+    "ENCODER_FROZEN": "none",
     "OK": "good",
 }
 BY_CONSTRUCTION = ("epoch", "ema", "kendall")
@@ -69,7 +72,8 @@ def badges(
     ``DEAD_PATH`` (or a dead head), ``SILENCED`` (silent and not learning), ``STARVED`` (silent and
     far below a reference run), ``HEAD_ONLY`` (silent, but learning or too early to tell),
     ``LOW_SKILL`` (heard, yet not learning: data, label or head, so the weights should stay),
-    ``OK``.
+    ``OK``. Where the encoder is frozen there is no gradient on it to be heard by: every head learns
+    alone by choice, so ``ENCODER_FROZEN`` stands in place of ``HEAD_ONLY`` and ``OK``.
     """
     codes: dict[Task, set[Code]] = {}
     for alert in judge(history, facts, rules):
@@ -91,9 +95,11 @@ def _badge(
     reference = facts.reference_skill.get(task)
     if is_silent and reference and skill is not None and skill < rules.starved_part * reference:
         return "STARVED"
-    if is_silent or "HEAD_ONLY" in codes:
+    if not facts.is_frozen and (is_silent or "HEAD_ONLY" in codes):
         return "HEAD_ONLY"
-    return "LOW_SKILL" if "NOT_LEARNING" in codes else "OK"
+    if "NOT_LEARNING" in codes:
+        return "LOW_SKILL"
+    return "ENCODER_FROZEN" if facts.is_frozen else "OK"
 
 
 def blind_spot(facts: RunFacts) -> str | None:

@@ -20,7 +20,8 @@ DEAD_HEAD       error a head's own parameters get no gradient, or its answers no
                       three probed epochs in a row
 CONSTANT_OUTPUT warn  a head says the same of all probed windows, after warm-up
 SQUEEZED        warn  all probabilities lie in 0.50-0.73, as after a sigmoid applied twice
-HEAD_ONLY       info  silent in the gradient or encoder frozen, yet its skill is rising
+HEAD_ONLY       info  silent in the gradient, yet its skill is rising; with a frozen encoder, which
+                      no gradient reaches, a skill of 0.05 or more, three epochs in a row
 =============== ===== ========================================================================
 
 Skill is 1 - validation loss / loss of the best constant predictor: 0 knows nothing.
@@ -239,20 +240,31 @@ def _alarms(history: Sequence[EpochRow], rules: SilenceRules) -> Iterator[Alert]
 def _head_only(
     history: Sequence[EpochRow], facts: RunFacts, rules: SilenceRules, found: Sequence[Alert]
 ) -> Iterator[Alert]:
-    unheard = {alert.task: alert for alert in found if alert.code == "GRAD_SILENCED"}
-    for task in tasks_of(history):
-        if not (facts.is_frozen or task in unheard):
-            continue
+    if facts.is_frozen:
+        yield from _frozen(history, rules)
+        return
+    unheard: dict[Task, Alert] = {
+        alert.task: alert for alert in found if alert.code == "GRAD_SILENCED"
+    }
+    for task in unheard:
         skills = [skill_of(row, task) for row in history[-rules.streak_epochs :]]
         known = [skill for skill in skills if skill is not None]
         if len(known) == rules.streak_epochs and known[0] < known[-1] >= rules.least_skill:
-            yield Alert(
-                code="HEAD_ONLY",
-                level="info",
-                task=task,
-                since_epoch=unheard[task].since_epoch if task in unheard else history[0]["epoch"],
-                evidence=f"its head learns all the same: skill {known[-1]:.2f} and rising",
-            )
+            since = unheard[task].since_epoch
+            told = f"its head learns all the same: skill {known[-1]:.2f} and rising"
+            yield Alert(code="HEAD_ONLY", level="info", task=task, since_epoch=since, evidence=told)
+
+
+def _frozen(history: Sequence[EpochRow], rules: SilenceRules) -> Iterator[Alert]:
+    """Yield the tasks that have learned anything: whether the last epochs rose would be noise."""
+    least, last = rules.least_skill, history[-1]
+    for task in tasks_of(history):
+        since = _since(history, lambda row, task=task: not _below(skill_of(row, task), least))
+        skill = skill_of(last, task)
+        if skill is None or since is None or last["epoch"] - since + 1 < rules.streak_epochs:
+            continue
+        told = f"the encoder is frozen; skill {skill:.2f}"
+        yield Alert(code="HEAD_ONLY", level="info", task=task, since_epoch=since, evidence=told)
 
 
 def _streak(

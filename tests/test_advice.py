@@ -9,6 +9,7 @@ from moola.judgement import RunFacts
 from tests.epoch_rows import POINTERS_STARVED, TYPE_WITHOUT_GRADIENT, epochs
 
 PLAN = RunFacts(epochs=20)
+FROZEN = replace(PLAN, is_frozen=True)
 RISING = {"type": [0.1, 0.2, 0.3, 0.35, 0.38, 0.4]}
 
 
@@ -24,6 +25,14 @@ RISING = {"type": [0.1, 0.2, 0.3, 0.35, 0.38, 0.4]}
             "STARVED",
         ),
         (epochs(6, skill={"type": 0.02}), PLAN, "LOW_SKILL"),
+        (epochs(6, gradient=None, skill=RISING), FROZEN, "ENCODER_FROZEN"),
+        (epochs(6, gradient=None, skill={"type": RISING["type"][::-1]}), FROZEN, "ENCODER_FROZEN"),
+        (epochs(6, gradient=None, skill={"type": 0.02}), FROZEN, "LOW_SKILL"),
+        (
+            epochs(6, gradient=None, loss=TYPE_WITHOUT_GRADIENT, skill={"type": 0.02}),
+            FROZEN,
+            "SILENCED",
+        ),
     ],
 )
 def test_one_word_says_what_is_wrong_with_type(

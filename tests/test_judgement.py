@@ -46,10 +46,15 @@ def test_one_bad_epoch_between_good_ones_is_nothing() -> None:
     assert codes(history) == set()
 
 
-def test_a_frozen_encoder_has_no_gradient_to_judge() -> None:
+def test_a_frozen_encoder_has_no_gradient_to_judge_whatever_the_last_epochs_did() -> None:
     frozen = RunFacts(epochs=20, is_frozen=True)
-    history = epochs(8, gradient=None, skill={"type": [0.1] * 7 + [0.2]})
-    assert codes(history, frozen) == {("HEAD_ONLY", "type")}
+    for last_skills in ([0.4, 0.45, 0.5], [0.5, 0.45, 0.4], [0.4, 0.4, 0.4]):
+        skill = {"type": [0.01, 0.02, 0.1, 0.2, 0.3, *last_skills], "ptr": 0.02}
+        history = epochs(8, gradient=None, skill=skill)
+        found = {alert.task: alert for alert in judge(history, frozen)}
+        assert (found["type"].code, found["type"].since_epoch) == ("HEAD_ONLY", 3)
+        assert "encoder is frozen" in found["type"].evidence
+        assert found["ptr"].code == "NOT_LEARNING"
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf, None, 0.0])

@@ -158,7 +158,8 @@ def test_with_a_frozen_encoder_weights_change_hardly_anything(train: Train) -> N
         assert blind_spot.startswith("The encoder is frozen: weights hardly change")
         assert {item.alert.task for item in advice if item.alert.code == "HEAD_ONLY"}
         assert "GRAD_SILENCED" not in {item.alert.code for item in advice}
-        assert "HEAD_ONLY" in badges.values()
+        assert "ENCODER_FROZEN" in badges.values()
+        assert not {"HEAD_ONLY", "OK"} & set(badges.values())
 
     # Nothing is shared, so what raw takes from a task is not missed.
     free = train(balance="raw", pointer_head="bar"), source
