@@ -18,7 +18,7 @@ from moola.desk.people import Judgements, layer_of, mode_of
 from moola.desk.queue import Orders, Picked, Query, pick
 from moola.exceptions import SchemaError
 from moola.runs import list_runs, open_run
-from moola.schema import WINDOW_LENGTH, ReviewMode
+from moola.schema import HIDING_MODES, WINDOW_LENGTH, ReviewMode
 from moola.store import CATCH, REPEAT, Answer, LabelStore, StoredSpan, WindowView
 from moola.workspace import Workspace
 
@@ -39,7 +39,8 @@ class Desk:
         board, mode = self._boards.of(query.annotator), MODES[query.mode]
         self._judgements.refresh(board)
         display = self._display(board, query.mode)
-        scene, taken = self._scene(query, board, display), self._taken(query.annotator)
+        sent = self._sent(query)
+        scene, taken = self._scene(query, board, display, sent), self._taken(query.annotator)
 
         def passes(view: WindowView) -> bool:
             return query.filters.admits(view) and (
@@ -60,6 +61,9 @@ class Desk:
             "taken": len(taken.intersection(wanted)) if mode.is_shared else 0,
             "counts": states,
             "progress": progress.progress(states),
+            "audit": progress.second_look(
+                sent, in_scope, wanted, is_blind=mode.review in HIDING_MODES
+            ),
             "pace": progress.pace(last, len(wanted)),
             "trust": self._trust(query.annotator, last).to_json(),
             "server_ts": time.time(),
@@ -163,12 +167,13 @@ class Desk:
             standing=self._judgements.standing() if mode == "disputed" else {},
         )
 
-    def _scene(self, query: Query, board: Board, display: Display) -> Scene:
+    def _scene(
+        self, query: Query, board: Board, display: Display, sent: audit.Sent | None
+    ) -> Scene:
         errors = {}
         if query.mode == "run":
             result = overlay.result_of(self.workspace.runs_dir, query.run)
             errors = result.disagreements() if result else {}
-        sent = self._sent(query)
         again = self._judgements.of_layer(query.annotator + REPEAT) if sent else []
         return Scene(
             suspects={uid: place for place, uid in enumerate(sent.windows)} if sent else {},

@@ -10,6 +10,7 @@ from statistics import mean
 from typing import Any
 
 from moola.agreement import FAST_S
+from moola.audit import Sent
 from moola.desk import trials
 from moola.schema import LABELLED_STATES, REVIEW_STATES, ReviewState
 from moola.store import Judgement, WindowView
@@ -35,6 +36,25 @@ def progress(states: dict[ReviewState, int]) -> dict[str, int]:
         "total": sum(states.values()),
         "rejected": states["rejected"],
         "kept": kept,
+    }
+
+
+def second_look(
+    sent: Sent | None, views: Iterable[WindowView], wanted: Iterable[str], *, is_blind: bool
+) -> dict[str, Any] | None:
+    """Return which of the doubtful labels were looked at since they were sent, and each doubt.
+
+    Whoever judges blind is told of no doubt.
+    """
+    if sent is None:
+        return None
+    shown = {view.window_uid for view in views}
+    doubts = {uid: reason for uid, reason in sent.windows.items() if uid in shown}
+    is_told, left = not (is_blind or sent.blind), frozenset(wanted)
+    return {
+        "sent_at": sent.sent_at,
+        "looked": [uid for uid in doubts if uid not in left],
+        "doubts": doubts if is_told else dict.fromkeys(doubts),
     }
 
 

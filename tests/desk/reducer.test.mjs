@@ -163,6 +163,25 @@ test("a decision that the server has counted before it is answered counts once",
   assert.equal(it.state.progress.done, 1);
 });
 
+test("an audit's windows count once they were looked at, and each says what is doubted", () => {
+  const decided = { state: "verified", rev: 1, spans: [{ id: "s", start: 10, end: 20, broken: [] }] };
+  const windows = ["a", "b"].map((uid) => windowOf(uid, decided));
+  const it = deskWith(windows);
+  assert.deepEqual([desk.meter(it.state).words, desk.doubtOf(it.state)], ["done", null]);
+  const audit = { sent_at: "t1", looked: ["x"], doubts: { x: "why x", a: "why a", b: "why b" } };
+  it.do("queue", { response: { items: [], audit } });
+  assert.deepEqual(desk.meter(it.state), { done: 1, total: 3, words: "looked at" });
+  assert.equal(desk.doubtOf(it.state), "why a");
+  const [sent] = it.do("accept");
+  assert.deepEqual([desk.meter(it.state).done, desk.doubtOf(it.state)], [2, "why b"]);
+  it.do("queue", { response: { items: [], audit } });
+  it.answer(sent, { ...it.shown("a"), rev: 2 });
+  it.do("queue", { response: { items: [], audit } });
+  assert.equal(desk.meter(it.state).done, 2, "an answer that was on its way does not take it back");
+  it.do("queue", { response: { items: [], audit: { sent_at: "t2", looked: [], doubts: { a: null } } } });
+  assert.deepEqual(desk.meter(it.state), { done: 0, total: 1, words: "looked at" });
+});
+
 test("the queue asks for more in time and never for what it holds", () => {
   const it = deskWith(Array.from({ length: 25 }, (_, i) => windowOf(`w${i}`)));
   assert.equal(desk.wantsMore(it.state), false);

@@ -82,3 +82,35 @@ def test_what_is_sent_again_is_asked_again(office: Office, run: RunFolder) -> No
 def test_nothing_was_sent_of_a_run_without_an_audit(office: Office, run: RunFolder) -> None:
     assert office.queue("audit", run=run.id) == []
     assert office.queue("audit") == []
+
+
+def test_progress_is_of_the_windows_that_were_sent_and_says_what_is_doubted(
+    office: Office, run: RunFolder
+) -> None:
+    first, second, other = office.uids()[:3]
+    for uid in (first, second, other):
+        office.draw(uid, 10, 20)
+    sent = send(run, map(suspect, (second, first)), blind=False)
+    told = office.query("audit", run=run.id)["audit"]
+    assert told == {"sent_at": sent.sent_at, "looked": [], "doubts": {second: "why", first: "why"}}
+    office.decide(other, "accept")
+    office.decide(first, "accept")
+    assert office.query("audit", run=run.id)["audit"]["looked"] == [first]
+    elsewhere = office.query("audit", run=run.id, filters={"series_id": "ES-1"})["audit"]
+    assert (elsewhere["looked"], elsewhere["doubts"]) == ([], {})
+    assert office.query("all")["audit"] is None
+
+
+@pytest.mark.parametrize(
+    ("blind", "mode"), [(True, "audit-blind"), (True, "audit"), (False, "audit-blind")]
+)
+def test_nobody_who_judges_blind_is_told_what_is_doubted(
+    office: Office, run: RunFolder, mode: str, *, blind: bool
+) -> None:
+    uid = office.uids()[0]
+    office.draw(uid, 10, 20)
+    send(run, [suspect(uid)], blind=blind)
+    assert office.query(mode, run=run.id)["audit"]["doubts"] == {uid: None}
+    office.draw(uid, 40, 50, mode="repeat")
+    looked = office.query("audit-blind", run=run.id)["audit"]["looked"]
+    assert looked == [uid]

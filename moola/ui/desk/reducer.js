@@ -33,7 +33,7 @@ function write(state, key, list, env, more = {}) {
     next.progress = desk.counted(next.progress, before, desk.shown(next, key));
     entries.push(entry);
   }
-  return { state: next, entries };
+  return { state: desk.lookedAt(next, [key]), entries };
 }
 
 const DECIDED = { accept: "Accepted", reject: "Rejected", flag: "Flagged", defer: "Deferred" };
@@ -190,8 +190,15 @@ function queued(state, { response }) {
   // The server may have counted what still waits for its answer here, or may not: this tab knows.
   const knows = state.pending.length && state.progress;
   next.progress = knows ? state.progress : waitingCounted(next, response.progress);
+  next = audited(next, response.audit ?? null);
   if (!state.seconds.length && response.pace?.last50_s) next.seconds = [response.pace.last50_s];
   return stay(next);
+}
+
+// What this tab has looked at stays looked at, until other windows are sent.
+function audited(state, audit) {
+  const own = audit && audit.sent_at === state.audit?.sent_at ? state.audit.looked : [];
+  return desk.lookedAt({ ...state, audit }, [...own, ...state.pending.map((entry) => entry.key)]);
 }
 
 // After a reload the server's counts do not know what waits in the outbox.

@@ -133,8 +133,11 @@ export class Stage {
     return [...proposals, { start: model.start, end: model.end, kind: "model", name: `Model, confidence ${Math.round(100 * model.confidence)} %` }];
   }
 
-  drawNotice({ notice }) {
-    dom.setText(this.notice, notice?.text ?? "");
+  drawNotice(state) {
+    const { notice } = state;
+    const doubt = state.overlay === "gallery" ? null : desk.doubtOf(state);
+    dom.setText(this.notice, notice?.text ?? (doubt ? `In doubt: ${doubt}` : ""));
+    this.notice.title = this.notice.textContent;
     this.notice.className = `notice ${notice?.tone ?? "none"}`;
   }
 

@@ -19,7 +19,7 @@ export const initial = ({ annotator, clientId }) => ({
   history: [], undone: [],
   last: null, // the last decision: {key, name, text, ops}
   reasonUntil: 0, notice: null,
-  progress: null, seconds: [], trust: null, taken: 0, shownAt: 0,
+  progress: null, audit: null, seconds: [], trust: null, taken: 0, shownAt: 0,
 });
 
 export const currentKey = (state) => state.order[state.index] ?? null;
@@ -93,6 +93,23 @@ export function counted(progress, before, after) {
   const next = { ...progress };
   for (const name of Object.keys(now)) next[name] = (next[name] ?? 0) + now[name] - old[name];
   return next;
+}
+
+// Of an audit's windows those that were looked at since they were sent, else those decided at all.
+export function meter({ audit, progress }) {
+  if (audit) return { done: audit.looked.length, total: Object.keys(audit.doubts).length, words: "looked at" };
+  return progress && { ...progress, words: "done" };
+}
+
+// What the audit holds against the label on the desk; nothing where it is judged blind.
+export const doubtOf = (state) => state.audit?.doubts[items.uidOf(currentKey(state) ?? "")] ?? null;
+
+// Whatever is done about a window, it was looked at.
+export function lookedAt(state, keys) {
+  if (!state.audit) return state;
+  const { doubts, looked } = state.audit;
+  const sent = keys.filter(Boolean).map(items.uidOf).filter((uid) => uid in doubts);
+  return { ...state, audit: { ...state.audit, looked: [...new Set([...looked, ...sent])] } };
 }
 
 // The entry of an operation, as it goes to the outbox. `env` brings the clock and new names.

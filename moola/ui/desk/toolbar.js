@@ -96,15 +96,16 @@ export class Toolbar {
   }
 
   drawMeters(state) {
-    const { progress } = state;
+    const counts = desk.meter(state);
     const seconds = desk.pace(state);
     const parts = [];
-    if (progress) {
-      const left = Math.max(0, progress.total - progress.done);
-      parts.push(`${progress.done.toLocaleString("en")} of ${progress.total.toLocaleString("en")} done`);
-      if (progress.done) parts.push(`kept ${progress.kept} of ${progress.done}`);
+    if (counts) {
+      const { done, total, words, kept } = counts;
+      const left = Math.max(0, total - done);
+      parts.push(`${done.toLocaleString("en")} of ${total.toLocaleString("en")} ${words}`);
+      if (done && kept !== undefined) parts.push(`kept ${kept} of ${done}`);
       if (seconds) parts.push(`${seconds.toFixed(1)} s a window`, `${duration(left * seconds)} left`);
-      this.bar.style.width = `${progress.total ? (100 * progress.done) / progress.total : 0}%`;
+      this.bar.style.width = `${total ? (100 * done) / total : 0}%`;
     }
     dom.setText(this.meter, parts.join(" · "));
     this.drawTrust(state.trust);
