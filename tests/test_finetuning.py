@@ -27,11 +27,11 @@ def losses(run: RunFolder) -> list[dict[str, float]]:
 def test_kill_9_is_seen_as_a_crash_and_resume_ends_with_the_same_losses(
     workspace: Workspace,
 ) -> None:
-    whole, killed = (long_run(workspace, epochs=12) for _ in range(2))
+    whole, killed = (long_run(workspace, epochs=8) for _ in range(2))
     assert finetune(whole) == "finished"
 
     launching.launch(killed, workspace)
-    wait_until_training(killed, epoch=3)
+    wait_until_training(killed, epoch=2)
     pid = killed.status().pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
@@ -41,7 +41,7 @@ def test_kill_9_is_seen_as_a_crash_and_resume_ends_with_the_same_losses(
     n_logged = len(killed.history())
     launching.resume_run(killed, workspace)
     wait_for_state(killed, "finished")
-    assert n_logged >= 3
+    assert 2 <= n_logged < 8
     for row, expected in zip(losses(killed), losses(whole), strict=True):
         assert row == pytest.approx(expected, abs=1e-6)
     assert killed.predictions() is not None

@@ -96,21 +96,3 @@ def test_label_train_watch_and_review(app: App, page: Page) -> None:
     page.get_by_role("button", name="Open for labelling").click()
     expect(page).to_have_url(re.compile(r"\?window=[0-9a-f]{16}"))
     expect(page.get_by_test_id("handle-start")).to_be_visible()
-
-
-def test_a_run_outlives_the_page_that_started_it(app: App, page: Page) -> None:
-    page.goto(app.url)
-    expect(page.get_by_test_id("span-chart")).to_be_visible(timeout=FIRST_SAMPLE_TIMEOUT_MS)
-    page.goto(f"{app.url}/finetune")
-    start = page.get_by_role("button", name="Start fine-tuning")
-    expect(start).to_be_enabled(timeout=60_000)
-    start.click()
-    expect(page.get_by_text(re.compile("Started")).first).to_be_visible()
-    page.goto("about:blank")
-    (run,) = list_runs(app.workspace.runs_dir)
-    assert run.status().is_live
-
-    page.goto(f"{app.url}/loss_shares")
-    page.get_by_role("button", name="Stop").first.click()
-    expect(page.get_by_text("stopped", exact=True).first).to_be_visible(timeout=60_000)
-    assert run.status().state == "stopped"
