@@ -25,21 +25,20 @@ from moola.schema import TASK_NAMES, Task
 
 def as_html(run: RunFolder) -> str:
     """Return the report of `run` as it stands now."""
-    parts = [
-        _head(run),
-        _verdicts(run),
-        _figures(run),
-        _success(run),
-        _configuration(run),
-    ]
+    # the epochs of a cross-validation are those of its folds, which have histories of their own
+    of_epochs = [] if run.kind == "crossval" else [_verdicts(run), _figures(run)]
+    parts = [_head(run), *of_epochs, _success(run), _configuration(run)]
     return page(f"Moola: {run.id}", "\n".join(parts))
 
 
 def _head(run: RunFolder) -> str:
     status, resolved, config = run.status(), run.resolved(), run.config()
     counts = resolved.get("type_counts") or {}
+    of_what, unit = (
+        ("cross-validation", "fold") if run.kind == "crossval" else ("fine-tuning run", "epoch")
+    )
     facts = {
-        "State": f"{status.state}, epoch {status.epoch} of {status.epochs}",
+        "State": f"{status.state}, {unit} {status.epoch} of {status.epochs}",
         "Started": status.started_at or "–",
         "Ended": status.ended_at or "–",
         "Balance": config.balance + (", guarded" if config.is_guarded else ""),
@@ -54,7 +53,7 @@ def _head(run: RunFolder) -> str:
     message = f'<p class="bad">{escape(status.message)}</p>' if status.message else ""
     made = f"{datetime.now():%Y-%m-%d %H:%M}"
     return (
-        f"<h1>{escape(run.id)}</h1>\n<small>Report of a fine-tuning run, made {made}</small>\n"
+        f"<h1>{escape(run.id)}</h1>\n<small>Report of a {of_what}, made {made}</small>\n"
         f'{message}<div class="facts">{"".join(cells)}</div>'
     )
 

@@ -9,11 +9,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from moola import report
 from moola.cli import main
+from moola.config import FinetuneConfig
 from moola.run_exports import write_history
-from moola.runs import RunFolder
+from moola.runs import EXAMPLES_FILE, RunFolder, create_run
 from tests.epoch_rows import epochs
-from tests.toy import toy_run
+from tests.toy import toy_examples, toy_run
 
 
 @pytest.fixture
@@ -82,6 +84,16 @@ def test_a_report_holds_all_that_is_known_and_calls_no_network(
         text = name.read_text(encoding="utf-8")
         assert "<script src=" not in text
         assert "<link" not in text.split("<script>")[0]
+
+
+def test_the_report_of_a_cross_validation_speaks_of_folds(tmp_path: Path) -> None:
+    run = create_run(tmp_path, FinetuneConfig(device="cpu"), kind="crossval")
+    toy_examples(8).save(run.path / EXAMPLES_FILE)
+    run.write_status(state="finished", epoch=2, epochs=2)
+    page = report.as_html(run)
+    assert "Report of a cross-validation" in page
+    assert "finished, fold 2 of 2" in page
+    assert "No epoch has finished" not in page
 
 
 def test_a_report_escapes_what_a_run_says(run: RunFolder, tmp_path: Path) -> None:
