@@ -51,8 +51,25 @@ BIAS_PROBABILITY = 0.01
 
 def task_losses(output: ModelOutput, batch: Batch, countdown: CountdownScale) -> dict[Task, Tensor]:
     """Return the mean loss of every task the model has a head for, unweighted."""
-    losses: dict[Task, Tensor] = {}
     counted = counted_entries(batch)
+    errors = task_errors(output, batch, countdown)
+    return {task: _masked_mean(error, counted[task]) for task, error in errors.items()}
+
+
+def losses_of_rows(output: ModelOutput, batch: Batch, countdown: CountdownScale) -> Tensor:
+    """Return (B, K) what `task_losses` makes of each row alone, NaN where nothing counts."""
+    counted = counted_entries(batch)
+    columns = [
+        (error * counted[task]).reshape(len(batch), -1).sum(dim=1)
+        / counted[task].reshape(len(batch), -1).sum(dim=1)
+        for task, error in task_errors(output, batch, countdown).items()
+    ]
+    return torch.stack(columns, dim=1)
+
+
+def task_errors(output: ModelOutput, batch: Batch, countdown: CountdownScale) -> dict[Task, Tensor]:
+    """Return the loss of every row, (B,), or bar, (B, T), before anything is masked."""
+    errors: dict[Task, Tensor] = {}
     if output.pointers is not None:
         error = functional.huber_loss(
             output.pointers, batch.pointers, delta=POINTER_DELTA, reduction="none"
@@ -60,20 +77,19 @@ def task_losses(output: ModelOutput, batch: Batch, countdown: CountdownScale) ->
         if output.start_logits is not None and output.end_logits is not None:
             logits = torch.stack([output.start_logits, output.end_logits], dim=1)
             error = error + edge_divergence(logits, batch.edges).mean(dim=1)
-        losses["ptr"] = _masked_mean(error, counted["ptr"])
+        errors["ptr"] = error
     if output.binary_logits is not None:
-        error = functional.binary_cross_entropy_with_logits(
+        errors["binary"] = functional.binary_cross_entropy_with_logits(
             output.binary_logits, batch.inside, reduction="none"
         )
-        losses["binary"] = _masked_mean(error, counted["binary"])
     if output.countdown is not None:
         target = countdown_target(batch.countdown_bars, countdown)
         delta = countdown_delta(countdown)
-        error = functional.huber_loss(output.countdown, target, delta=delta, reduction="none")
-        losses["countdown"] = _masked_mean(error, counted["countdown"])
-    error = functional.cross_entropy(output.type_logits, batch.type_id, reduction="none")
-    losses["type"] = _masked_mean(error, counted["type"])
-    return losses
+        errors["countdown"] = functional.huber_loss(
+            output.countdown, target, delta=delta, reduction="none"
+        )
+    errors["type"] = functional.cross_entropy(output.type_logits, batch.type_id, reduction="none")
+    return errors
 
 
 def counted_entries(batch: Batch) -> dict[Task, Tensor]:

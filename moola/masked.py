@@ -24,7 +24,7 @@ from moola.examples import Examples
 from moola.exceptions import CheckpointError
 from moola.features import FEATURE_NAMES
 from moola.model import HIDDEN_SIZE, SMALLEST_DEVIATION
-from moola.optimizer import lr_factor
+from moola.optimizer import LightAdamW, lr_factor
 from moola.pretrain_config import PretrainConfig
 
 CHECK_SEED = 2**31
@@ -79,7 +79,7 @@ class MaskedTrainer:
         self.train = self._scaled(train)
         self.val = self._scaled(features[torch.from_numpy(examples.is_val)])
         self.model.to(self.device)
-        self.optimizer = torch.optim.AdamW(
+        self.optimizer = LightAdamW(
             self.model.parameters(), lr=config.lr, weight_decay=config.weight_decay
         )
         self.state = MaskedState()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from typing import Any
 
@@ -14,6 +15,24 @@ WARM_UP = 0.1
 """Part of all steps in which the learning rate rises."""
 LOG_SIGMA_LR = 1e-2
 """At the model's rate the log-sigmas would not arrive within a run (`moola.balancing.kendall`)."""
+
+
+class LightAdamW(torch.optim.AdamW):
+    """`torch.optim.AdamW` without PyTorch's compiler, whose import is a quarter of a run's start.
+
+    Nothing here is compiled. An optimizer imports ``torch._dynamo`` all the same (torch 2.13): its
+    methods are marked as not to be compiled, and on the first call ask the compiler to leave them
+    out (`torch._compile`); `step` tells it where gradients are switched off. So the methods are
+    told beforehand to be what they are, and `step` is the function that PyTorch wraps. A version
+    that keeps its marks elsewhere imports the compiler as before: see tests/test_optimizer.py.
+    """
+
+    step = torch.no_grad()(inspect.unwrap(torch.optim.AdamW.step))  # pyright: ignore
+
+
+for _name in ("add_param_group", "zero_grad", "state_dict", "load_state_dict"):
+    _plain = inspect.unwrap(getattr(torch.optim.Optimizer, _name))
+    setattr(_plain, "__dynamo_disable", _plain)
 
 
 def make_optimizer(model: JadeCompact, config: FinetuneConfig) -> torch.optim.AdamW:
@@ -42,7 +61,7 @@ def make_optimizer(model: JadeCompact, config: FinetuneConfig) -> torch.optim.Ad
             "scheduled": False,
         },
     ]
-    return torch.optim.AdamW([{**group, "lr": group["peak_lr"]} for group in groups])
+    return LightAdamW([{**group, "lr": group["peak_lr"]} for group in groups])
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
