@@ -59,6 +59,10 @@ def test_cross_validate_review_and_send_the_doubtful_labels(app: App, page: Page
     page.get_by_role("link", name="Review", exact=True).click()
     page.get_by_text("Label audit", exact=True).click()
     page.get_by_role("button", name="Send blind").click()
+    expect(page.get_by_text("judged blind as before")).to_be_visible()
+    expect(page.get_by_test_id("stApp")).to_have_attribute(
+        "data-test-script-state", "notRunning", timeout=20_000
+    )
     page.get_by_role("link", name="Open the queue").click()
     expect(page).to_have_url(re.compile("mode=audit-blind&run="))
     expect(page.locator(f'[data-window="{first}"]')).to_be_visible(timeout=20_000)
