@@ -21,8 +21,8 @@ DOUBLE_CLICK_S = 3.0
 
 def panel(workspace: Workspace, values: dict[str, Any]) -> None:
     """Draw what the chosen data holds, what leaks, and Start; a wrong option says why not."""
-    if source := st.session_state.get("finetune_source"):
-        st.caption(f"Settings taken from **{source}**.")
+    if origin := st.session_state.get("finetune_source"):
+        st.caption(f"Settings taken from **{origin}**.")
     st.markdown("##### Data of this run")
     may_start = False
     try:
@@ -91,7 +91,7 @@ def _nothing_yet(summary: DataSummary) -> str:
 
 def _estimate(config: FinetuneConfig, summary: DataSummary) -> str:
     pace = diagnostics.measured_pace(run_parts.runs()[:10], device=config.device)
-    n_train = max(summary.n_spans + summary.n_negatives, 1) * (1 - config.val_fraction)
+    n_train = summary.n_windows * (1 - config.val_fraction)  # a pace is of windows, not of spans
     seconds = pace.s_per_window * n_train * config.epochs
     duration = diagnostics.duration_text(seconds)
     return f"About **{duration}** for {config.epochs} epochs ({pace.source})."

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from moola import extras, launching
+from moola import diagnostics, extras, launching
+from moola.collect import DataSummary
 from moola.config import FinetuneConfig
 from moola.exceptions import DeviceError
 from moola.runs import create_run, list_runs
-from moola.ui import run_form
+from moola.ui import finetuning, run_form, run_parts
 from moola.workspace import Workspace
 from tests.pages.conftest import OpenPage, shown_text
 
@@ -153,6 +154,23 @@ def test_the_summary_counts_windows_spans_and_groups(
     assert numbers["Windows"] == "174"
     assert int(numbers["Groups"]) < 174
     assert "Nothing left out" in shown_text(app)
+
+
+def test_the_estimate_counts_windows_however_many_spans_they_hold(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(run_parts, "runs", lambda: [])
+    config = FinetuneConfig(epochs=60, val_fraction=0.2)
+    of_one, of_four = (
+        DataSummary(
+            n_windows=100, n_spans=n_spans, n_negatives=0, n_groups=100, n_cold=0, left_out={}
+        )
+        for n_spans in (100, 400)
+    )
+    seconds = diagnostics.DEFAULT_S_PER_WINDOW * 80 * 60
+    expected = f"About **{diagnostics.duration_text(seconds)}** for 60 epochs"
+    assert finetuning._estimate(config, of_one).startswith(expected)
+    assert finetuning._estimate(config, of_four).startswith(expected)
 
 
 def test_the_estimate_says_where_it_comes_from(open_page: OpenPage, sample: Workspace) -> None:
